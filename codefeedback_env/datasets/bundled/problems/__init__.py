@@ -1,0 +1,1 @@
+"""The bundled problems, one module each; every module has a ``PROBLEM``."""

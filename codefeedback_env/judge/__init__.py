@@ -1,0 +1,1 @@
+"""Decides on submissions: a thin client, and worker processes that hold tests and sandboxes."""

@@ -1,0 +1,111 @@
+"""From how a run ended to a verdict: the one place where outputs meet expected outputs."""
+
+import logging
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from codefeedback_env.checkers import Comparison, Judging
+from codefeedback_env.problem_checkers import Checker
+from codefeedback_env.sandbox.base import LimitHit, RunResult
+from codefeedback_env.verdicts import Verdict
+
+CHECKER_TIME_S = 10.0
+CHECKER_OUTPUT_BYTES = 16 << 20
+
+_LOG = logging.getLogger(__name__)
+_FRAME = re.compile(r'  File "solution\.py", line (\d+)')
+_VERDICT_OF_LIMIT = {
+    LimitHit.SECURITY: Verdict.SECURITY_VIOLATION,
+    LimitHit.TIME: Verdict.TIME_LIMIT,
+    LimitHit.MEMORY: Verdict.MEMORY_LIMIT,
+    LimitHit.OUTPUT: Verdict.OUTPUT_LIMIT,
+}
+
+
+class _CheckerTimeoutError(Exception):
+    """A checker took longer than CHECKER_TIME_S."""
+
+
+def decide(
+    run: RunResult, stdin: bytes, expected: bytes, checker: Checker, judging: Judging
+) -> Verdict:
+    """The verdict on one run; the order is that of Verdict."""
+    if not run.compiled:
+        return Verdict.COMPILE_ERROR
+    failure = _failure(run)
+    if failure is Verdict.SECURITY_VIOLATION:
+        return failure
+    if failure is not None and judging is Judging.STRICT:
+        return failure
+    if is_right(checker, stdin, expected, run.stdout):
+        return Verdict.ACCEPTED
+    return failure or Verdict.WRONG_ANSWER
+
+
+def is_right(checker: Checker, stdin: bytes, expected: bytes, output: bytes) -> bool:
+    """Ask a checker, with caps on what it reads and how long it takes.
+
+    A checker that raises or takes too long has not accepted the output, so the answer is no. What
+    is not an announced ValueError or IndexError is logged: the checker needs mending.
+    """
+    if isinstance(checker, Comparison):
+        return checker(stdin, expected, output)
+    if len(output) > CHECKER_OUTPUT_BYTES:
+        return False
+    try:
+        with _time_cap(CHECKER_TIME_S):
+            return bool(checker(stdin, expected, output))
+    except (ValueError, IndexError):
+        return False
+    except Exception:
+        _LOG.exception("checker %r failed; the output counts as wrong", checker)
+        return False
+
+
+def with_source_lines(traceback: str, source: str) -> str:
+    """A traceback with the program's own lines under its frames, as Python prints them from files.
+
+    Inside the jail there is no file to read them from.
+    """
+    source_lines = source.splitlines()
+    lines = traceback.split("\n")
+    shown: list[str] = []
+    for number, line in enumerate(lines):
+        shown.append(line)
+        frame = _FRAME.match(line)
+        following = lines[number + 1] if number + 1 < len(lines) else ""
+        if frame and not following.startswith("    "):
+            position = int(frame[1][:9]) - 1
+            text = source_lines[position].strip() if 0 <= position < len(source_lines) else ""
+            if text:
+                shown.append(f"    {text}")
+    return "\n".join(shown)
+
+
+def _failure(run: RunResult) -> Verdict | None:
+    if run.limit_hit is not None:
+        return _VERDICT_OF_LIMIT[run.limit_hit]
+    return None if run.exit_code == 0 else Verdict.RUNTIME_ERROR
+
+
+@contextmanager
+def _time_cap(seconds: float) -> Iterator[None]:
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        yield  # no timer signal to be had; workers run checkers in their main thread
+        return
+
+    def give_up(number: int, frame: FrameType | None) -> None:
+        raise _CheckerTimeoutError(f"no answer within {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,118 @@
+"""The judge as its callers see it: submissions in, reports out."""
+
+import os
+import sys
+import weakref
+from concurrent.futures import Future
+from typing import Any
+
+from codefeedback_env.errors import ConfigError, SandboxUnavailableError
+from codefeedback_env.judge.pool import PoolSettings, add_user, pool_for
+from codefeedback_env.judge.protocol import (
+    JudgeReport,
+    PackedProblem,
+    Plan,
+    WorkerInfo,
+    encode_source,
+)
+from codefeedback_env.languages import Submission
+
+
+class Judge:
+    """Judges submissions in worker processes that all judges with the same settings share.
+
+    Workers start with the first submission and end when the last judge is closed or garbage.
+    Judges are cheap, thread-safe, and can be pickled; in a forked child they go on working.
+    """
+
+    def __init__(
+        self, *, sandbox: str = "auto", num_workers: int | None = None, python: str | None = None
+    ) -> None:
+        """Nothing starts yet.
+
+        Args:
+            sandbox: name of the sandbox; "auto" takes the first confining one that works.
+            num_workers: processes, None for one on each CPU this process may use.
+            python: interpreter of the programs, None to choose.
+
+        Raises:
+            ConfigError: ``num_workers`` is not positive.
+        """
+        if num_workers is not None and num_workers < 1:
+            raise ConfigError(f"num_workers={num_workers} must be at least 1, or None for all CPUs.")
+        self._settings = PoolSettings(sandbox, num_workers or _num_cpus(), python)
+        self._finalizer: "weakref.finalize[Any, Any] | None" = None
+        self._pid = 0
+
+    @property
+    def settings(self) -> PoolSettings:
+        """Sandbox, number of workers and interpreter asked for."""
+        return self._settings
+
+    def submit(
+        self, problem: PackedProblem, submission: Submission, plan: Plan
+    ) -> "Future[JudgeReport]":
+        """Judge a submission; the future holds its report, or a SandboxError.
+
+        Raises:
+            SandboxUnavailableError: this machine cannot judge; the message says what would help.
+        """
+        self._use()
+        source = encode_source(submission.source_code)
+        return pool_for(self._settings).submit(problem, source, plan)
+
+    def judge(self, problem: PackedProblem, submission: Submission, plan: Plan) -> JudgeReport:
+        """Judge a submission and wait for the report.
+
+        Raises:
+            SandboxError: the sandbox failed twice over this submission.
+        """
+        future = self.submit(problem, submission, plan)
+        try:
+            return future.result()
+        finally:
+            if not future.done():  # interrupted
+                self.cancel(future)
+
+    def cancel(self, future: "Future[JudgeReport]") -> None:
+        """Stop judging what nobody waits for any more."""
+        pool_for(self._settings).cancel(future)
+
+    def info(self) -> WorkerInfo:
+        """Sandbox, interpreter and numpy in use; starts the workers.
+
+        Raises:
+            SandboxUnavailableError: this machine cannot judge; the message says what would help.
+        """
+        self._use()
+        return pool_for(self._settings).info()
+
+    def close(self) -> None:
+        """Let go of the workers; using the judge again starts them again."""
+        if self._finalizer is not None:
+            self._finalizer()
+            self._finalizer = None
+
+    def __getstate__(self) -> PoolSettings:
+        """The settings; a copy connects by itself."""
+        return self._settings
+
+    def __setstate__(self, settings: PoolSettings) -> None:
+        """See __getstate__."""
+        self._settings, self._finalizer, self._pid = settings, None, 0
+
+    def _use(self) -> None:
+        if self._pid == os.getpid() and self._finalizer is not None:
+            return
+        if sys.platform == "win32":
+            raise SandboxUnavailableError(
+                "judging does not run on Windows: use WSL 2 or the project's Dockerfile."
+            )
+        self._pid = os.getpid()
+        self._finalizer = add_user(self._settings, self)
+
+
+def _num_cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,424 @@
+"""The worker processes of this process, shared by all its judges.
+
+Started lazily, by exec. A forked child opens connections of its own to the same workers: it inherits
+the connectors, through which it sends a worker one end of a new socket. Workers end when all
+processes that hold their connector have ended, however they ended.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import selectors
+import socket
+import subprocess
+import sys
+import threading
+import weakref
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from codefeedback_env import errors
+from codefeedback_env.errors import SandboxError, SandboxUnavailableError
+from codefeedback_env.judge.protocol import (
+    JudgeReport,
+    MessageReader,
+    PackedProblem,
+    Plan,
+    WorkerInfo,
+    send,
+)
+
+JOBS_AHEAD = 2  # one being judged and one waiting, so that a worker never waits for its caller
+MAX_ATTEMPTS = 2
+GOODBYE_S = 2.0
+_READ_BYTES = 1 << 16
+_LOG = logging.getLogger(__name__)
+
+_BOOT = """\
+import sys, types
+sys.path[:] = {path!r}
+package = types.ModuleType("codefeedback_env")
+package.__path__ = [{root!r}]
+package.__file__ = {root!r} + "/__init__.py"
+def load(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    with open(package.__file__, encoding="utf-8") as file:
+        exec(compile(file.read(), package.__file__, "exec"), package.__dict__)
+    return package.__dict__[name]
+package.__getattr__ = load
+sys.modules["codefeedback_env"] = package
+from codefeedback_env.judge.worker import main
+main({connector}, {settings!r})
+"""
+"""A worker imports modules of the package but not the package's front door, which would load
+Gymnasium and numpy into every worker; ``load`` opens it for a checker that asks for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """What distinguishes one set of workers from another."""
+
+    sandbox: str
+    num_workers: int
+    python: str | None
+
+
+@dataclass(slots=True)
+class _Job:
+    number: int
+    problem: PackedProblem
+    source: bytes
+    plan: Plan
+    future: "Future[JudgeReport]"
+    attempts: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    """One worker process as seen from here."""
+
+    number: int
+    connector: socket.socket
+    connection: socket.socket
+    process: subprocess.Popen[bytes] | None
+    """None in a forked child: the worker is its parent's."""
+
+    reader: MessageReader = field(default_factory=MessageReader)
+    sending: threading.Lock = field(default_factory=threading.Lock)
+    known_problems: set[bytes] = field(default_factory=set)
+    jobs: dict[int, _Job] = field(default_factory=dict)
+    """Sent and not answered, oldest first."""
+
+    recalled: set[int] = field(default_factory=set)
+    info: WorkerInfo | None = None
+
+
+class WorkerPool:
+    """The workers of one process with one set of settings."""
+
+    def __init__(self, settings: PoolSettings, connectors: list[socket.socket] | None = None) -> None:
+        """Connect through ``connectors`` of the parent process, or start workers of our own."""
+        self.settings = settings
+        self.pid = os.getpid()
+        self.num_users = 0
+        self._lock = threading.RLock()
+        self._waiting: deque[_Job] = deque()
+        self._workers: list[_Worker] = []
+        self._next_job = 0
+        self._closed = False
+        self._ready = threading.Event()
+        self._unavailable: SandboxError | None = None
+        self._selector = selectors.DefaultSelector()
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._selector.register(self._wake_read, selectors.EVENT_READ, None)
+        for number in range(settings.num_workers):
+            if connectors is None:
+                self._workers.append(self._start(number))
+            else:
+                self._workers.append(self._connect(number, connectors[number], None))
+        self._thread = threading.Thread(
+            target=self._read_for_ever, name="codefeedback-judge", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def connectors(self) -> list[socket.socket]:
+        """Sockets through which a forked child can connect to the same workers."""
+        return [worker.connector for worker in self._workers]
+
+    def submit(self, problem: PackedProblem, source: bytes, plan: Plan) -> "Future[JudgeReport]":
+        """Judge a program; never blocks for long."""
+        future: Future[JudgeReport] = Future()
+        with self._lock:
+            if self._unavailable is not None:
+                raise self._unavailable
+            self._next_job += 1
+            job = _Job(self._next_job, problem, source, plan, future)
+            self._waiting.append(job)
+            outgoing = self._assign()
+        self._send_all(outgoing)
+        return future
+
+    def cancel(self, future: "Future[JudgeReport]") -> None:
+        """Stop judging for this future, as far as it has not been judged."""
+        with self._lock:
+            for job in list(self._waiting):
+                if job.future is future:
+                    self._waiting.remove(job)
+            holders = [
+                (worker, job.number)
+                for worker in self._workers
+                for job in worker.jobs.values()
+                if job.future is future
+            ]
+        future.cancel()
+        for worker, number in holders:
+            self._send(worker, "cancel", number)
+
+    def info(self) -> WorkerInfo:
+        """What the workers found on this machine; waits until the first is ready."""
+        self._ready.wait()
+        if self._unavailable is not None:
+            raise self._unavailable
+        return next(worker.info for worker in self._workers if worker.info is not None)
+
+    def close(self) -> None:
+        """Let go of the workers, which end when nobody else holds them."""
+        with self._lock:
+            self._closed = True
+            workers = list(self._workers)
+        self._wake_write.send(b"x")
+        if threading.current_thread() is not self._thread:
+            self._thread.join(GOODBYE_S)
+        for worker in workers:
+            worker.connection.close()
+            worker.connector.close()
+        self._selector.close()
+        self._wake_read.close()
+        self._wake_write.close()
+        for worker in workers:
+            if worker.process is not None:
+                # One that a forked child still uses ends with that child.
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    worker.process.wait(GOODBYE_S)
+        self._fail_all(SandboxError("the judge was closed before it had judged this submission"))
+
+    def abandon(self) -> None:
+        """In a forked child: close this process's copies of its parent's connections."""
+        for worker in self._workers:
+            worker.connection.close()
+        self._selector.close()
+        self._wake_read.close()
+        self._wake_write.close()
+
+    def _start(self, number: int) -> _Worker:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        options = {"sandbox": self.settings.sandbox, "python": self.settings.python}
+        boot = _BOOT.format(
+            path=[os.path.abspath(entry) for entry in sys.path],
+            root=str(Path(errors.__file__).parent),
+            connector=theirs.fileno(),
+            settings=json.dumps({**options, "number": number}),
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", boot],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,  # Ctrl-C is the caller's; workers end when it does
+        )
+        theirs.close()
+        return self._connect(number, ours, process)
+
+    def _connect(
+        self, number: int, connector: socket.socket, process: subprocess.Popen[bytes] | None
+    ) -> _Worker:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # A worker that has just died is noticed when the connection is read.
+            with contextlib.suppress(OSError):
+                socket.send_fds(connector, [b"c"], [theirs.fileno()])
+        worker = _Worker(number, connector, ours, process)
+        self._selector.register(ours, selectors.EVENT_READ, worker)
+        return worker
+
+    def _assign(self) -> list[tuple[_Worker, _Job]]:
+        """Give waiting jobs to the least busy workers; the lock is held, sending comes after."""
+        assigned: list[tuple[_Worker, _Job]] = []
+        ready = [worker for worker in self._workers if worker.info is not None]
+        while self._waiting and ready:
+            worker = min(ready, key=lambda w: len(w.jobs))
+            if len(worker.jobs) >= JOBS_AHEAD:
+                break
+            job = self._waiting.popleft()
+            worker.jobs[job.number] = job
+            assigned.append((worker, job))
+        return assigned
+
+    def _send_all(self, assigned: list[tuple[_Worker, _Job]]) -> None:
+        for worker, job in assigned:
+            with worker.sending:
+                new = job.problem.key not in worker.known_problems
+                worker.known_problems.add(job.problem.key)
+                # A worker that died meanwhile: the reading thread sees it and retries its jobs.
+                with contextlib.suppress(OSError):
+                    if new:
+                        send(worker.connection, ("problem", job.problem.key, job.problem.blob))
+                    send(
+                        worker.connection,
+                        ("judge", job.number, job.problem.key, job.source, job.plan),
+                    )
+
+    def _send(self, worker: _Worker, *message: Any) -> None:
+        with worker.sending, contextlib.suppress(OSError):
+            send(worker.connection, message)
+
+    def _read_for_ever(self) -> None:
+        while not self._closed:
+            for key, _ in self._selector.select():
+                worker = key.data
+                if worker is None:
+                    self._wake_read.recv(64)
+                    continue
+                try:
+                    data = worker.connection.recv(_READ_BYTES)
+                except OSError:
+                    data = b""
+                if not data:
+                    self._replace(worker)
+                    continue
+                for message in worker.reader.feed(data):
+                    self._handle(worker, message)
+
+    def _handle(self, worker: _Worker, message: tuple[Any, ...]) -> None:
+        kind, *rest = message
+        if kind == "ready":
+            worker.info = rest[0]
+            self._ready.set()
+        elif kind == "unavailable":
+            self._give_up(SandboxUnavailableError(rest[1]))
+            return
+        else:
+            self._settle(worker, kind, rest)
+        with self._lock:
+            assigned = self._assign()
+            recall = self._job_to_recall() if not self._waiting else None
+        self._send_all(assigned)
+        if recall is not None:
+            self._send(recall[0], "cancel", recall[1])
+
+    def _settle(self, worker: _Worker, kind: str, rest: list[Any]) -> None:
+        number = rest[0]
+        with self._lock:
+            job = worker.jobs.pop(number, None)
+            worker.recalled.discard(number)
+            if job is None:
+                return
+            if kind == "cancelled" and not job.future.cancelled():
+                self._waiting.appendleft(job)  # recalled for a worker with nothing to do
+                return
+            if kind == "unknown problem":
+                worker.known_problems.discard(job.problem.key)
+                self._waiting.appendleft(job)
+                return
+        if kind == "report" and job.future.set_running_or_notify_cancel():
+            job.future.set_result(rest[1])
+        elif kind == "failed" and job.future.set_running_or_notify_cancel():
+            job.future.set_exception(SandboxError(rest[1]))
+
+    def _job_to_recall(self) -> tuple[_Worker, int] | None:
+        """A job that waits behind another while some worker has nothing to do; lock held."""
+        if not any(worker.info is not None and not worker.jobs for worker in self._workers):
+            return None
+        for worker in self._workers:
+            waiting = list(worker.jobs)[1:]
+            for number in waiting:
+                if number not in worker.recalled:
+                    worker.recalled.add(number)
+                    return worker, number
+        return None
+
+    def _replace(self, dead: _Worker) -> None:
+        """Start a worker in place of one that died, and give its jobs another chance."""
+        with self._lock:
+            self._selector.unregister(dead.connection)
+            dead.connection.close()
+            if self._closed:
+                return
+            dead.connector.close()
+            if dead.process is not None:
+                dead.process.kill()
+                dead.process.wait()
+            if dead.info is None:
+                self._give_up(SandboxError("a judge worker died before it was ready; see stderr"))
+                return
+            _LOG.warning("judge worker %d died; starting another", dead.number)
+            self._workers[self._workers.index(dead)] = self._start(dead.number)
+            failed = []
+            for job in reversed(dead.jobs.values()):
+                job.attempts += 1
+                if job.attempts >= MAX_ATTEMPTS:
+                    failed.append(job)
+                else:
+                    self._waiting.appendleft(job)
+            assigned = self._assign()
+        self._send_all(assigned)
+        for job in failed:
+            if job.future.set_running_or_notify_cancel():
+                job.future.set_exception(
+                    SandboxError(f"the judge worker died {job.attempts} times over a submission")
+                )
+
+    def _give_up(self, error: SandboxError) -> None:
+        with self._lock:
+            self._unavailable = error
+        self._ready.set()
+        self._fail_all(error)
+
+    def _fail_all(self, error: SandboxError) -> None:
+        with self._lock:
+            jobs = list(self._waiting)
+            self._waiting.clear()
+            for worker in self._workers:
+                jobs += worker.jobs.values()
+                worker.jobs.clear()
+        for job in jobs:
+            if job.future.set_running_or_notify_cancel():
+                job.future.set_exception(error)
+
+
+_pools: dict[PoolSettings, WorkerPool] = {}
+_pools_lock = threading.Lock()
+
+
+def _renew_lock_after_fork() -> None:
+    """Another thread of the parent may have held the lock when it forked."""
+    global _pools_lock
+    _pools_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock_after_fork)
+
+
+def pool_for(settings: PoolSettings) -> WorkerPool:
+    """This process's pool with these settings, started or connected to where need be."""
+    with _pools_lock:
+        return _pool_for(settings)
+
+
+def add_user(settings: PoolSettings, user: object) -> "weakref.finalize[Any, Any]":
+    """Keep the pool until ``user`` is garbage or its finalizer is called."""
+    with _pools_lock:
+        _pool_for(settings).num_users += 1
+    return weakref.finalize(user, _remove_user, settings, os.getpid())
+
+
+def _pool_for(settings: PoolSettings) -> WorkerPool:
+    pool = _pools.get(settings)
+    if pool is None:
+        pool = WorkerPool(settings)
+    elif pool.pid != os.getpid():
+        pool.abandon()
+        pool = WorkerPool(settings, pool.connectors)
+    _pools[settings] = pool
+    return pool
+
+
+def _remove_user(settings: PoolSettings, pid: int) -> None:
+    if pid != os.getpid():
+        return  # a forked child's copy of the user; the pool there ends with the child
+    with _pools_lock:
+        pool = _pools.get(settings)
+        if pool is None or pool.pid != os.getpid():
+            return
+        pool.num_users -= 1
+        if pool.num_users > 0:
+            return
+        del _pools[settings]
+    pool.close()

@@ -1,0 +1,156 @@
+"""What the judge's client and its workers say to each other.
+
+Both ends are ours and run the same release, so messages are pickles in frames. Bytes that programs
+wrote only ever travel inside them as bytes.
+"""
+
+import pickle
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import cloudpickle
+
+from codefeedback_env.checkers import Judging
+from codefeedback_env.problem import Pool, Problem
+from codefeedback_env.problem_checkers import Checker
+from codefeedback_env.verdicts import TestReport
+
+DEFAULT_TIME_LIMIT_S = 10.0  # the paper's, for problems that state none
+DEFAULT_MEMORY_LIMIT_MIB = 1024
+
+_HEADER = struct.Struct("=Q")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """The tests of one pool, and how they are run."""
+
+    pool: Pool
+    max_failures: int | None = None
+    """Judging ends after this many failed tests of the pool; None runs them all."""
+
+    keep_output: bool = False
+    """Send back what the program printed; else only verdicts leave the worker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Which tests to run, in order. Without stages the program is compiled only."""
+
+    stages: tuple[Stage, ...] = ()
+    stop_after_failed_pool: bool = True
+    """Later pools are run only when all earlier ones were passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackedProblem:
+    """A problem as workers get it: shipped once, then named by its key."""
+
+    key: bytes
+    blob: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JudgingTask:
+    """What a packed problem holds."""
+
+    tests: dict[Pool, tuple[tuple[bytes, bytes], ...]]
+    checker: bytes
+    judging: Judging
+    cpu_time_s: float
+    memory_mib: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeReport:
+    """The outcome of one submission."""
+
+    compiled: bool
+    compile_error: str
+    reports: dict[Pool, TestReport]
+    """One for each stage of the plan, those not reached without results."""
+
+    @property
+    def all_passed(self) -> bool:
+        """Every test of every stage ran and was passed."""
+        return self.compiled and all(report.all_passed for report in self.reports.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerInfo:
+    """What a worker found on its machine when it started."""
+
+    sandbox: str
+    python_version: str
+    numpy_version: str | None
+    notes: tuple[str, ...] = ()
+
+
+def pack(
+    problem: Problem, *, judging: Judging, checker: Checker, time_factor: float = 1.0
+) -> PackedProblem:
+    """A problem with everything a worker needs to judge it.
+
+    Args:
+        problem: its limits count, or the paper's 10 s and 1 GiB where it states none.
+        judging: the profile.
+        checker: decides on outputs.
+        time_factor: multiplies the time limit.
+    """
+    task = JudgingTask(
+        tests={
+            pool: tuple((_bytes(t.stdin), _bytes(t.expected_stdout)) for t in problem.tests(pool))
+            for pool in Pool
+        },
+        checker=cloudpickle.dumps(checker),
+        judging=judging,
+        cpu_time_s=(problem.time_limit_s or DEFAULT_TIME_LIMIT_S) * time_factor,
+        memory_mib=problem.memory_limit_mib or DEFAULT_MEMORY_LIMIT_MIB,
+    )
+    blob = pickle.dumps(task, protocol=pickle.HIGHEST_PROTOCOL)
+    return PackedProblem(blake2b(blob, digest_size=16).digest(), blob)
+
+
+def encode_source(source_code: str) -> bytes:
+    """The bytes of a program's file. Lone surrogates give bytes that do not compile."""
+    return _bytes(source_code)
+
+
+def send(connection: socket.socket, message: tuple[Any, ...]) -> None:
+    """Send one message; the caller sees to it that only one thread does so at a time."""
+    payload = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    header = _HEADER.pack(len(payload))
+    if len(payload) < 1 << 16:
+        connection.sendall(header + payload)
+    else:
+        connection.sendall(header)
+        connection.sendall(payload)
+
+
+class MessageReader:
+    """Cuts a stream of bytes into messages."""
+
+    def __init__(self) -> None:
+        """Starts empty."""
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[tuple[Any, ...]]:
+        """The messages that ``data`` completes."""
+        buffer = self._buffer
+        buffer += data
+        while len(buffer) >= _HEADER.size:
+            (size,) = _HEADER.unpack_from(buffer)
+            end = _HEADER.size + size
+            if len(buffer) < end:
+                return
+            message = pickle.loads(memoryview(buffer)[_HEADER.size : end])
+            del buffer[:end]
+            yield message
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,1 @@
+"""Runs untrusted programs; knows processes, not problems."""

@@ -1,0 +1,187 @@
+"""How to start a command inside nsjail or bubblewrap, or in no jail at all."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+from codefeedback_env.errors import SandboxUnavailableError
+from codefeedback_env.sandbox.interpreters import SITE, Interpreter
+
+NOBODY = 65534
+FIRST_JAIL_UID = 100_000  # each worker has a user id of its own above this one, when root
+INSIDE_UID = 99999
+ENVIRONMENT = {
+    "HOME": "/",
+    "LANG": "C.UTF-8",
+    "PYTHONHASHSEED": "0",  # the same set order, hence the same verdict, in every run
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "OPENBLAS_NUM_THREADS": "1",  # one BLAS thread per core would reserve memory for each
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+MAX_PROCESSES = 256
+MAX_FILES = 256
+
+
+class Jail(Protocol):
+    """Builds the command line that runs a command confined."""
+
+    name: str
+    outside_uid: int
+    """The user id under which the host sees the jail open files."""
+
+    site: str
+    """Where ``Interpreter.binds`` put packages for programs, inside; "" for the host's folder."""
+
+    def argv(
+        self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
+    ) -> list[str]:
+        """The command line; ``fds`` stay open inside under their numbers."""
+
+    def popen_options(self) -> dict[str, Any]:
+        """Further keyword arguments for ``subprocess.Popen``."""
+
+
+@dataclass(frozen=True, slots=True)
+class NsJail:
+    """Google's nsjail: all namespaces, a read-only root, no /proc."""
+
+    binary: str
+    worker: int = 0
+    name: str = "nsjail"
+    site: str = SITE
+
+    @property
+    def outside_uid(self) -> int:
+        """Root maps to an unprivileged id of the worker's own, else files would be read as root."""
+        return FIRST_JAIL_UID + self.worker if os.getuid() == 0 else os.getuid()
+
+    def argv(
+        self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
+    ) -> list[str]:
+        """See Jail."""
+        ids = str(INSIDE_UID)
+        if os.getuid() == 0:
+            ids = f"{INSIDE_UID}:{self.outside_uid}:1"
+        argv = [self.binary, "-Q", "-Mo", "-u", ids, "-g", ids]
+        for outside, inside in interpreter.binds:
+            argv += ["-R", f"{outside}:{inside}"]
+        for fd in fds:
+            argv += ["--pass_fd", str(fd)]
+        for key, value in ENVIRONMENT.items():
+            argv += ["-E", f"{key}={value}"]
+        argv += ["--disable_proc", "--iface_no_lo", "--time_limit", "0"]
+        limits = {"as": "inf", "cpu": "inf", "fsize": "inf", "core": "0", "stack": "inf"}
+        limits |= {"nofile": str(MAX_FILES), "nproc": str(MAX_PROCESSES)}
+        for kind, limit in limits.items():
+            argv += [f"--rlimit_{kind}", limit]
+        return [*argv, "--", *command]
+
+    def popen_options(self) -> dict[str, Any]:
+        """See Jail."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Bubblewrap:
+    """bubblewrap: all namespaces, a read-only root, no /proc; needs no privileges."""
+
+    binary: str
+    worker: int = 0
+    name: str = "bubblewrap"
+    site: str = SITE
+
+    @property
+    def outside_uid(self) -> int:
+        """Started as root it is dropped to an unprivileged id of the worker's own first."""
+        return FIRST_JAIL_UID + self.worker if os.getuid() == 0 else os.getuid()
+
+    def argv(
+        self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
+    ) -> list[str]:
+        """See Jail."""
+        argv = [self.binary, "--unshare-all", "--unshare-user", "--as-pid-1", "--die-with-parent"]
+        argv += ["--new-session", "--cap-drop", "ALL", "--clearenv"]
+        if "--disable-userns" in _help_text(self.binary):
+            argv += ["--disable-userns"]
+        argv += ["--uid", str(INSIDE_UID), "--gid", str(INSIDE_UID), "--hostname", "jail"]
+        for key, value in ENVIRONMENT.items():
+            argv += ["--setenv", key, value]
+        for outside, inside in interpreter.binds:
+            if os.path.islink(outside) and outside == inside:
+                argv += ["--symlink", os.readlink(outside), inside]
+            else:
+                argv += ["--ro-bind", outside, inside]
+        # The root is a writable tmpfs until here: one program could leave files for the next.
+        argv += ["--remount-ro", "/", "--chdir", "/"]
+        return [*argv, "--", *command]
+
+    def popen_options(self) -> dict[str, Any]:
+        """See Jail."""
+        if os.getuid() == 0:
+            return {"user": self.outside_uid, "group": self.outside_uid, "extra_groups": []}
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class NoJail:
+    """Resource limits alone. Programs can read this user's files and use the network."""
+
+    name: str = "unsafe"
+    site: str = ""
+
+    @property
+    def outside_uid(self) -> int:
+        """Programs run as the user who runs the judge."""
+        return os.getuid()
+
+    def argv(
+        self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
+    ) -> list[str]:
+        """See Jail."""
+        return list(command)
+
+    def popen_options(self) -> dict[str, Any]:
+        """See Jail."""
+        return {"env": dict(ENVIRONMENT), "cwd": "/"}
+
+
+def find_nsjail(worker: int = 0) -> NsJail:
+    """NsJail with the binary on PATH.
+
+    Raises:
+        SandboxUnavailableError: there is none, or this is no Linux.
+    """
+    return NsJail(_binary("nsjail", "build it from its repository, github.com/google/nsjail"), worker)
+
+
+def find_bubblewrap(worker: int = 0) -> Bubblewrap:
+    """Bubblewrap with the binary on PATH.
+
+    Raises:
+        SandboxUnavailableError: there is none, or this is no Linux.
+    """
+    return Bubblewrap(_binary("bwrap", "install the package bubblewrap"), worker)
+
+
+def _binary(name: str, remedy: str) -> str:
+    if sys.platform != "linux":
+        raise SandboxUnavailableError(
+            f"{name} needs Linux and this is {sys.platform}: use the Dockerfile, or "
+            'sandbox="unsafe" for programs you trust.'
+        )
+    path = shutil.which(name)
+    if path is None:
+        raise SandboxUnavailableError(f"{name} is not on PATH: {remedy}.")
+    return path
+
+
+@cache
+def _help_text(binary: str) -> str:
+    return subprocess.run([binary, "--help"], capture_output=True, text=True, check=False).stdout

@@ -1,0 +1,72 @@
+"""Wrappers for the environment."""
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+from gymnasium.spaces import Dict, Sequence
+
+from codefeedback_env.env import CodeFeedbackEnv
+from codefeedback_env.spaces import UnicodeText
+
+Message = dict[str, str]
+
+
+class FullTranscript(
+    gymnasium.Wrapper[tuple[Message, ...], str, str, str], gymnasium.utils.RecordConstructorArgs
+):
+    """The observation becomes the whole conversation, as chat models take it.
+
+    A tuple of ``{"role": "user" | "assistant", "content": str}``, oldest first. After the end the
+    last message is the final reply.
+    """
+
+    def __init__(self, env: gymnasium.Env[str, str]) -> None:
+        """Wrap an environment whose observations are the newest message only."""
+        gymnasium.utils.RecordConstructorArgs.__init__(self)
+        super().__init__(env)
+        self.observation_space = Sequence(Dict(role=UnicodeText(), content=UnicodeText()))
+        self._messages: list[tuple[str, str]] = []
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[tuple[Message, ...], dict[str, Any]]:
+        """Begin an episode: the conversation is the prompt."""
+        prompt, info = self.env.reset(seed=seed, options=options)
+        self._messages = [("user", prompt)]
+        return self._conversation(), info
+
+    def step(
+        self, action: str
+    ) -> tuple[tuple[Message, ...], Any, bool, bool, dict[str, Any]]:
+        """Add the reply and what came back."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._messages.append(("assistant", str(action)))
+        if observation:
+            self._messages.append(("user", observation))
+        return self._conversation(), reward, terminated, truncated, info
+
+    def _conversation(self) -> tuple[Message, ...]:
+        return tuple({"role": role, "content": content} for role, content in self._messages)
+
+
+class RecordEpisodes(gymnasium.Wrapper[str, str, str, str], gymnasium.utils.RecordConstructorArgs):
+    """Appends the record of each finished episode to a JSON lines file."""
+
+    def __init__(self, env: gymnasium.Env[str, str], path: str | Path) -> None:
+        """Append to ``path``, which is made with its folders where it does not exist."""
+        gymnasium.utils.RecordConstructorArgs.__init__(self, path=str(path))
+        super().__init__(env)
+        self._path = Path(path)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+
+    def step(self, action: str) -> tuple[str, Any, bool, bool, dict[str, Any]]:
+        """Step, and write the record where the episode ends."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        if terminated or truncated:
+            unwrapped = self.unwrapped
+            assert isinstance(unwrapped, CodeFeedbackEnv)
+            if unwrapped.last_episode is not None:
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(unwrapped.last_episode.to_json() + "\n")
+        return observation, reward, terminated, truncated, info

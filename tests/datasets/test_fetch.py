@@ -1,0 +1,150 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codefeedback_env.datasets.code_contests import load_code_contests
+from codefeedback_env.datasets.fetch import ROWS_PER_GROUP, data_directory, fetch
+from codefeedback_env.errors import DatasetError, UnknownNameError
+
+datasets = pytest.importorskip("datasets")
+pq = pytest.importorskip("pyarrow.parquet")
+
+MakeRow = Callable[..., dict[str, Any]]
+
+NUM_ROWS = {"train": (40, 3), "valid": (2,), "test": (1,)}
+
+
+class LocalHub:
+    """Stands in for ``datasets.load_dataset``; the stream is a real one, of local files."""
+
+    def __init__(self, folder: Path, make_row: MakeRow) -> None:
+        self.asked: list[str] = []
+        self.files: dict[str, list[str]] = {}
+        for split, sizes in NUM_ROWS.items():
+            self.files[split] = []
+            for number, size in enumerate(sizes):
+                path = folder / f"{split}{number}.parquet"
+                rows = [make_row(name=f"{split} {number} {i}") for i in range(size)]
+                datasets.Dataset.from_list(rows).to_parquet(path)
+                self.files[split].append(str(path))
+        self._load_dataset = datasets.load_dataset
+
+    def load_dataset(self, repository: str, *, split: str, streaming: bool) -> Any:
+        assert repository == "deepmind/code_contests"
+        assert streaming
+        self.asked.append(split)
+        return self._load_dataset(
+            "parquet", data_files={split: self.files[split]}, split=split, streaming=True
+        )
+
+
+@pytest.fixture
+def hub(
+    tmp_path_factory: pytest.TempPathFactory, make_row: MakeRow, monkeypatch: pytest.MonkeyPatch
+) -> LocalHub:
+    local_hub = LocalHub(tmp_path_factory.mktemp("hub"), make_row)
+    monkeypatch.setattr(datasets, "load_dataset", local_hub.load_dataset)
+    return local_hub
+
+
+def test_fetched_files_are_where_the_loader_looks_and_hold_every_row(
+    hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODEFEEDBACK_DATA", str(tmp_path))
+    paths = fetch("code_contests")
+    assert [path.name for path in paths] == [
+        "train-00000-of-00002.parquet",
+        "train-00001-of-00002.parquet",
+        "valid-00000-of-00001.parquet",
+        "test-00000-of-00001.parquet",
+    ]
+    problems = load_code_contests()
+    assert problems.ids == tuple(
+        f"train {number} {i}" for number, size in enumerate((40, 3)) for i in range(size)
+    )
+    assert problems["train 1 2"].time_limit_s == 2.5
+    assert problems.reference_programs("train 1 2")
+    # Reading one problem reads one row group, so these are kept small.
+    assert pq.read_metadata(paths[0]).row_group(0).num_rows == ROWS_PER_GROUP
+
+
+def test_what_is_there_is_not_fetched_again(hub: LocalHub, tmp_path: Path) -> None:
+    first = fetch("code_contests", tmp_path, ["valid"])
+    assert fetch("code_contests", tmp_path, ["valid"]) == first
+    assert hub.asked == ["valid"]
+
+
+def test_an_interrupted_fetch_goes_on_with_the_file_it_stopped_at(
+    hub: LocalHub, tmp_path: Path
+) -> None:
+    second = Path(hub.files["train"][1])
+    content = second.read_bytes()
+    second.write_bytes(b"PAR1 and then the connection broke PAR1")
+    with pytest.raises(DatasetError, match=r"cannot download split 'train'.*run the same command"):
+        fetch("code_contests", tmp_path, ["train"])
+    assert [path.name for path in tmp_path.iterdir()] == ["train-00000-of-00002.parquet"]
+    with pytest.raises(DatasetError, match="is incomplete: 1 of 2"):
+        load_code_contests(tmp_path)
+    written = (tmp_path / "train-00000-of-00002.parquet").stat().st_mtime_ns
+    second.write_bytes(content)
+    assert len(fetch("code_contests", tmp_path, ["train"])) == 2
+    assert (tmp_path / "train-00000-of-00002.parquet").stat().st_mtime_ns == written
+    assert len(load_code_contests(tmp_path)) == 43
+
+
+def test_files_of_another_download_are_not_mixed_in(hub: LocalHub, tmp_path: Path) -> None:
+    (tmp_path / "train-00000-of-00039.parquet").touch()
+    with pytest.raises(DatasetError, match="files of another download of split 'train'"):
+        fetch("code_contests", tmp_path, ["train"])
+
+
+class ReadError(Exception):
+    """Like those of httpx, which are no OSError."""
+
+
+@pytest.mark.parametrize("kind", [ConnectionError, ReadError])
+def test_an_unreachable_hub_is_a_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    def load_dataset(*args: Any, **options: Any) -> Any:
+        raise kind("Couldn't reach 'deepmind/code_contests' on the Hub")
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    with pytest.raises(DatasetError, match=r"Couldn't reach.*Check the network") as caught:
+        fetch("code_contests", tmp_path)
+    assert isinstance(caught.value.__cause__, kind)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_cannot_be_written_is_a_clear_error(hub: LocalHub, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DatasetError, match="cannot write"):
+        fetch("code_contests", tmp_path / "file", ["test"])
+
+
+def test_unknown_datasets_and_splits_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'code_contests'"):
+        fetch("codecontests", tmp_path)
+    with pytest.raises(UnknownNameError, match="did you mean 'valid'"):
+        fetch("code_contests", tmp_path, ["validation"])
+
+
+@pytest.mark.parametrize(
+    ("variables", "directory"),
+    [
+        ({"CODEFEEDBACK_DATA": "/data"}, "/data/apps"),
+        ({"CODEFEEDBACK_DATA": "/data", "XDG_CACHE_HOME": "/cache"}, "/data/apps"),
+        ({"XDG_CACHE_HOME": "/cache"}, "/cache/codefeedback/apps"),
+        ({}, "/home/me/.cache/codefeedback/apps"),
+    ],
+)
+def test_where_data_is_looked_for(
+    variables: dict[str, str], directory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CODEFEEDBACK_DATA", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"HOME": "/home/me", **variables}.items():
+        monkeypatch.setenv(name, value)
+    assert data_directory("apps") == Path(directory)
