@@ -60,9 +60,7 @@ class Comparison:
         tolerance = self.tolerance
         if tolerance is None:
             return given == wanted
-        return all(
-            a == b or _close(a, b, tolerance) for a, b in zip(given, wanted, strict=True)
-        )
+        return all(a == b or _close(a, b, tolerance) for a, b in zip(given, wanted, strict=True))
 
 
 def deepmind_comparison(stdin: bytes, expected: bytes, output: bytes) -> bool:
@@ -98,7 +96,9 @@ def comparison_for(problem: Problem) -> Comparison:
                     words.add(token.lower())
                 elif b"." in token and len(token) <= MAX_LITERAL_BYTES:
                     has_decimals = has_decimals or _DECIMAL.fullmatch(token) is not None
-    fold_case = bool(words) and words <= _YES_NO or _ANY_CASE.search(problem.statement) is not None
+    fold_case = (bool(words) and words <= _YES_NO) or _ANY_CASE.search(
+        problem.statement
+    ) is not None
     tolerance = _stated_tolerance(problem.statement) if has_decimals else None
     return Comparison(tolerance=tolerance, fold_case=fold_case)
 

@@ -1,7 +1,7 @@
 """The rules of one episode, without any waiting.
 
-A Dialogue says what is to be judged and, given the report, what follows. Who waits for the judge, and
-how, is up to the environment around it.
+A Dialogue says what is to be judged and, given the report, what follows. Who waits for the judge,
+and how, is up to the environment around it.
 """
 
 from collections.abc import Generator, Mapping
@@ -80,11 +80,13 @@ class EpisodeRules:
             )
         if not len(self.problems):
             raise ConfigError(
-                f"{self.problems!r} is empty; loosen problem_filter, or take another shard or split."
+                f"{self.problems!r} is empty; loosen problem_filter, or take another split."
             )
         if self.feedback is FeedbackSource.RANDOM and len(self.problems) < 2:
             raise ConfigError("feedback='random' needs a second problem to take feedback from.")
-        untested = [s.id for s in self.problems.summaries if not s.num_public_tests + s.num_hidden_tests]
+        untested = [
+            s.id for s in self.problems.summaries if not s.num_public_tests + s.num_hidden_tests
+        ]
         if untested:
             raise ConfigError(
                 f"{len(untested)} problems have no tests, such as {untested[0]!r}; pass "
@@ -93,8 +95,8 @@ class EpisodeRules:
         without = [s.id for s in self.problems.summaries if not s.num_public_tests]
         if without and self.feedback is FeedbackSource.PUBLIC:
             raise ConfigError(
-                f"{len(without)} problems have no public tests, such as {without[0]!r}, so there is "
-                "no feedback on them; pass problem_filter='paper', or another feedback source."
+                f"{len(without)} problems have no public tests, such as {without[0]!r}, so there "
+                "is no feedback on them; pass problem_filter='paper', or another feedback source."
             )
 
     def describe(self) -> dict[str, Any]:
@@ -212,8 +214,8 @@ class Dialogue:
             return self._end_turn(reply, None, None, is_last, self._text_without_code())
         report = yield JudgeCall(self.packed, submission, self._plan(is_last))
         passed = report.all_passed and bool(report.reports)
-        tests_passed = passed if self.rules.feedback is FeedbackSource.PRIVATE else (
-            _public_passed(report)
+        tests_passed = (
+            passed if self.rules.feedback is FeedbackSource.PRIVATE else (_public_passed(report))
         )
         if self.rules.feedback is FeedbackSource.NONE:
             tests_passed = False  # no early stop
@@ -360,9 +362,7 @@ def _shown(problem: Problem, report: JudgeReport, pool: Pool) -> list[FailedTest
     return [(tests[result.index], result) for result in report.reports[pool].results]
 
 
-def _with_public_tests_only(
-    problem: Problem, tests: tuple[TestCase, ...] | None = None
-) -> Problem:
+def _with_public_tests_only(problem: Problem, tests: tuple[TestCase, ...] | None = None) -> Problem:
     return Problem(
         id=problem.id,
         statement=problem.statement,

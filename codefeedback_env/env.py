@@ -8,7 +8,12 @@ from gymnasium.error import ResetNeeded
 
 from codefeedback_env.dialogue import Dialogue, EpisodeRules, Outcome, Steps, transcript
 from codefeedback_env.episode import Episode
-from codefeedback_env.errors import ConfigError, EnvClosedError, SandboxError, SandboxUnavailableError
+from codefeedback_env.errors import (
+    ConfigError,
+    EnvClosedError,
+    SandboxError,
+    SandboxUnavailableError,
+)
 from codefeedback_env.judge.protocol import JudgeReport, PackedProblem, Plan, WorkerInfo
 from codefeedback_env.languages import Submission
 from codefeedback_env.order import ProblemOrder
@@ -43,7 +48,7 @@ class CodeFeedbackEnv(gymnasium.Env[str, str]):
     r"""A language model solves programming problems and learns from running its programs.
 
     Made by ``gymnasium.make("CodeContests-v0")`` and the other registered ids; ``make.make_env``
-    lists the options. The method is that of Gehring et al. 2025 (RLEF, arXiv:2410.02089), section 2.
+    lists the options. The method is that of RLEF, Gehring et al. 2025, arXiv:2410.02089, section 2.
 
     **Action**: ``UnicodeText``, the model's whole reply. The program is the first block in triple
     backticks tagged as Python, else the first block of any kind.
@@ -53,7 +58,7 @@ class CodeFeedbackEnv(gymnasium.Env[str, str]):
     conversations.
 
     **Episode**: the program runs on the public tests. If all pass, or the reply was the last that
-    ``turn_limit`` allows, the reply is final: ``terminated``, and it is graded on public, private and
+    ``turn_limit`` allows, the reply is final: ``terminated``, and graded on public, private and
     generated tests. Otherwise the observation is the feedback on the failing tests.
 
     **Reward**: +1 where the final reply passes all tests of all pools, else -1; for a reply before
@@ -68,8 +73,8 @@ class CodeFeedbackEnv(gymnasium.Env[str, str]):
     program passed all tests; on truncation ``sandbox_error``. Equal seeds and actions give equal
     info.
 
-    **Reset**: ``seed`` fixes the order of the problems, a permutation; a reset without seed goes on to
-    the next. ``options={"problem": id}`` picks one and leaves the order as it is.
+    **Reset**: ``seed`` fixes the order of the problems, a permutation; a reset without seed goes on
+    to the next. ``options={"problem": id}`` picks one and leaves the order as it is.
 
     **Versions**: v0, the paper's prompts, limits and rewards.
     """
@@ -153,7 +158,9 @@ class CodeFeedbackEnv(gymnasium.Env[str, str]):
                 f"an action is a reply, a str, but got {type(action).__name__}: {action!r:.80}"
             )
         if self._dialogue is None or self._is_over:
-            when = "before the first reset()" if self._dialogue is None else "after the episode's end"
+            when = (
+                "before the first reset()" if self._dialogue is None else "after the episode's end"
+            )
             raise ResetNeeded(f"step() {when}; call reset() to begin an episode.")
         return self._dialogue.step(str(action))
 
@@ -189,7 +196,7 @@ class CodeFeedbackEnv(gymnasium.Env[str, str]):
         """The record of the episode that ended last, None before the first end."""
         return self._last_episode
 
-    def render(self) -> str | None:  # type: ignore[override]
+    def render(self) -> str | None:
         """The transcript of the episode so far, None without ``render_mode="ansi"``."""
         if self.render_mode is None:
             return None

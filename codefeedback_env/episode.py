@@ -65,14 +65,7 @@ class Episode:
 
     def to_json(self) -> str:
         """One line of ASCII."""
-        row = {"version": RECORD_VERSION, **asdict(self)}
-        for turn in row["turns"]:
-            if turn["public_report"] is not None:
-                results = turn["public_report"]["results"]
-                for result in results:
-                    for key in ("cpu_time_s", "wall_time_s", "peak_memory_mib"):
-                        result[key] = round(result[key], 6)
-        return json.dumps(row)
+        return json.dumps({"version": RECORD_VERSION, **asdict(self)})
 
     @classmethod
     def from_json(cls, line: str) -> "Episode":

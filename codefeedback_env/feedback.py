@@ -1,7 +1,7 @@
 """What the agent is told: the prompt, and the feedback after a reply.
 
-The paper's texts are in its appendix C (Gehring et al. 2025, arXiv:2410.02089). Whatever is inserted
-is inserted verbatim, trailing newlines included.
+The paper's texts are in its appendix C (Gehring et al. 2025, arXiv:2410.02089). Whatever is
+inserted is inserted verbatim, trailing newlines included.
 """
 
 import signal

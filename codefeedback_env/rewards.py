@@ -13,8 +13,9 @@ Reports = Mapping[Pool, TestReport]
 class Reward(Protocol):
     """Turns the end of an episode, and invalid replies before it, into numbers."""
 
-    needs_all_tests: bool
-    """Judge every test of a final reply instead of stopping at the first failure."""
+    @property
+    def needs_all_tests(self) -> bool:
+        """Judge every test of a final reply instead of stopping at the first failure."""
 
     def final(self, reports: Reports, passed: bool) -> float:
         """For the final reply; ``passed`` says whether it passed every test of every pool."""

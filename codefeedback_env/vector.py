@@ -117,7 +117,10 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
         return self._stack([result for _, result in results])
 
     def async_reset(
-        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> None:
         """Begin an episode in every environment; ``recv`` hands out the observations."""
         self._abandon_steps()
@@ -125,9 +128,7 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
         problems = self._spread("options['problem']", (options or {}).get("problem"))
         self._last_observations = [""] * self.num_envs
         for env_id, env in enumerate(self._envs):
-            observation, info = env.reset(
-                seed=seeds[env_id], options={"problem": problems[env_id]}
-            )
+            observation, info = env.reset(seed=seeds[env_id], options={"problem": problems[env_id]})
             self._needs_reset[env_id] = False
             self._finish(env_id, (observation, 0.0, False, False, info))
 
@@ -295,8 +296,10 @@ def stack_infos(infos: Sequence[dict[str, Any]]) -> dict[str, Any]:
         else:
             kind = type(values[0])
             dtype: Any = kind if kind in (int, float, bool) else object
-            array = np.zeros(len(infos), dtype) if dtype is not object else np.full(
-                len(infos), None, dtype=object
+            array = (
+                np.zeros(len(infos), dtype)
+                if dtype is not object
+                else np.full(len(infos), None, dtype=object)
             )
             for row, value in zip(rows, values, strict=True):
                 array[row] = value

@@ -13,7 +13,8 @@ Message = dict[str, str]
 
 
 class FullTranscript(
-    gymnasium.Wrapper[tuple[Message, ...], str, str, str], gymnasium.utils.RecordConstructorArgs
+    gymnasium.ObservationWrapper[tuple[Message, ...], str, str],
+    gymnasium.utils.RecordConstructorArgs,
 ):
     """The observation becomes the whole conversation, as chat models take it.
 
@@ -32,21 +33,18 @@ class FullTranscript(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[tuple[Message, ...], dict[str, Any]]:
         """Begin an episode: the conversation is the prompt."""
-        prompt, info = self.env.reset(seed=seed, options=options)
-        self._messages = [("user", prompt)]
-        return self._conversation(), info
+        self._messages = []
+        return super().reset(seed=seed, options=options)
 
-    def step(
-        self, action: str
-    ) -> tuple[tuple[Message, ...], Any, bool, bool, dict[str, Any]]:
+    def step(self, action: str) -> tuple[tuple[Message, ...], Any, bool, bool, dict[str, Any]]:
         """Add the reply and what came back."""
-        observation, reward, terminated, truncated, info = self.env.step(action)
         self._messages.append(("assistant", str(action)))
+        return super().step(action)
+
+    def observation(self, observation: str) -> tuple[Message, ...]:
+        """The conversation with the newest message, if there is one."""
         if observation:
             self._messages.append(("user", observation))
-        return self._conversation(), reward, terminated, truncated, info
-
-    def _conversation(self) -> tuple[Message, ...]:
         return tuple({"role": role, "content": content} for role, content in self._messages)
 
 

@@ -39,9 +39,11 @@ class Judge:
             ConfigError: ``num_workers`` is not positive.
         """
         if num_workers is not None and num_workers < 1:
-            raise ConfigError(f"num_workers={num_workers} must be at least 1, or None for all CPUs.")
+            raise ConfigError(
+                f"num_workers={num_workers} must be at least 1, or None for all CPUs."
+            )
         self._settings = PoolSettings(sandbox, num_workers or _num_cpus(), python)
-        self._finalizer: "weakref.finalize[Any, Any] | None" = None
+        self._finalizer: weakref.finalize[Any, Any] | None = None
         self._pid = 0
 
     @property

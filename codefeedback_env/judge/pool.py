@@ -1,8 +1,8 @@
 """The worker processes of this process, shared by all its judges.
 
-Started lazily, by exec. A forked child opens connections of its own to the same workers: it inherits
-the connectors, through which it sends a worker one end of a new socket. Workers end when all
-processes that hold their connector have ended, however they ended.
+Started lazily, by exec. A forked child opens connections of its own to the same workers: it
+inherits the connectors, through which it sends a worker one end of a new socket. Workers end when
+all processes that hold their connector have ended, however they ended.
 """
 
 import contextlib
@@ -101,7 +101,9 @@ class _Worker:
 class WorkerPool:
     """The workers of one process with one set of settings."""
 
-    def __init__(self, settings: PoolSettings, connectors: list[socket.socket] | None = None) -> None:
+    def __init__(
+        self, settings: PoolSettings, connectors: list[socket.socket] | None = None
+    ) -> None:
         """Connect through ``connectors`` of the parent process, or start workers of our own."""
         self.settings = settings
         self.pid = os.getpid()
@@ -219,10 +221,9 @@ class WorkerPool:
         self, number: int, connector: socket.socket, process: subprocess.Popen[bytes] | None
     ) -> _Worker:
         ours, theirs = socket.socketpair()
-        with theirs:
-            # A worker that has just died is noticed when the connection is read.
-            with contextlib.suppress(OSError):
-                socket.send_fds(connector, [b"c"], [theirs.fileno()])
+        # A worker that has just died is noticed when the connection is read.
+        with theirs, contextlib.suppress(OSError):
+            socket.send_fds(connector, [b"c"], [theirs.fileno()])
         worker = _Worker(number, connector, ours, process)
         self._selector.register(ours, selectors.EVENT_READ, worker)
         return worker

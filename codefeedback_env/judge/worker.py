@@ -80,10 +80,9 @@ class _Client:
         self._lock = threading.Lock()
 
     def send(self, *message: Any) -> None:
-        with self._lock:
-            # A client that went away is not interested in reports any more.
-            with contextlib.suppress(OSError):
-                send(self.connection, message)
+        # A client that went away is not interested in reports any more.
+        with self._lock, contextlib.suppress(OSError):
+            send(self.connection, message)
 
 
 class Worker:
@@ -299,9 +298,7 @@ def _text(stderr: bytes, source: str) -> str:
     return with_source_lines(stderr.decode("utf-8", "replace"), source)
 
 
-def _result(
-    run: RunResult, index: int, verdict: Verdict, stage: Stage, source: str
-) -> TestResult:
+def _result(run: RunResult, index: int, verdict: Verdict, stage: Stage, source: str) -> TestResult:
     stdout = stderr = ""
     if stage.keep_output:
         stdout = run.stdout.decode("utf-8", "replace")
@@ -311,9 +308,9 @@ def _result(
         verdict=verdict,
         stdout=stdout,
         stderr=stderr,
-        cpu_time_s=run.cpu_time_s,
-        wall_time_s=run.wall_time_s,
-        peak_memory_mib=run.peak_memory_mib,
+        cpu_time_s=round(run.cpu_time_s, 6),
+        wall_time_s=round(run.wall_time_s, 6),
+        peak_memory_mib=round(run.peak_memory_mib, 3),
         exit_code=run.exit_code,
         signal=run.signal,
     )

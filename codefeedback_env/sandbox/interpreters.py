@@ -91,7 +91,7 @@ def _numpy(version: str, outside_uid: int) -> tuple[list[tuple[str, str]], str |
     if spec is None or not spec.submodule_search_locations:
         return [], None, "numpy is not installed here"
     folder = Path(next(iter(spec.submodule_search_locations)))
-    ours = "%d.%d" % sys.version_info[:2]
+    ours = f"{sys.version_info[0]}.{sys.version_info[1]}"
     if not version.startswith(ours + "."):
         return [], None, f"numpy here is built for Python {ours}, programs run on {version}"
     if reason := _why_unreachable(str(folder / "__init__.py"), outside_uid):

@@ -32,12 +32,17 @@ MAX_FILES = 256
 class Jail(Protocol):
     """Builds the command line that runs a command confined."""
 
-    name: str
-    outside_uid: int
-    """The user id under which the host sees the jail open files."""
+    @property
+    def name(self) -> str:
+        """What the sandboxes made of it are called after."""
 
-    site: str
-    """Where ``Interpreter.binds`` put packages for programs, inside; "" for the host's folder."""
+    @property
+    def outside_uid(self) -> int:
+        """The user id under which the host sees the jail open files."""
+
+    @property
+    def site(self) -> str:
+        """Where ``Interpreter.binds`` put packages, inside; "" for the host's own folder."""
 
     def argv(
         self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
@@ -158,7 +163,9 @@ def find_nsjail(worker: int = 0) -> NsJail:
     Raises:
         SandboxUnavailableError: there is none, or this is no Linux.
     """
-    return NsJail(_binary("nsjail", "build it from its repository, github.com/google/nsjail"), worker)
+    return NsJail(
+        _binary("nsjail", "build it from its repository, github.com/google/nsjail"), worker
+    )
 
 
 def find_bubblewrap(worker: int = 0) -> Bubblewrap:

@@ -4,16 +4,15 @@ Up to ``begin`` everything here is trusted; from the first line of the program o
 process is, this module's own code included.
 """
 
+import _signal
+import _sitebuiltins
+import _thread
 import builtins
 import os
 import resource
 import sys
 import types
 from collections.abc import Callable
-
-import _signal
-import _sitebuiltins
-import _thread
 
 FILE_NAME = "solution.py"
 MEMORY_SLACK_MIB = 512  # address space that is reserved but not used, such as stacks of threads
@@ -103,20 +102,24 @@ def cpu_used_s() -> float:
 
 def _reopen_standard_streams() -> None:
     """Text streams as ``python -X utf8`` makes them for regular files."""
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)
-    sys.stdout = sys.__stdout__ = open(
-        1, "w", encoding="utf-8", errors="surrogateescape", closefd=False
-    )
-    sys.stderr = sys.__stderr__ = open(
-        2, "w", encoding="utf-8", errors="backslashreplace", closefd=False
-    )
+    for fd, name, mode, errors in (
+        (0, "stdin", "r", "surrogateescape"),
+        (1, "stdout", "w", "surrogateescape"),
+        (2, "stderr", "w", "backslashreplace"),
+    ):
+        stream = open(fd, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115 - stays open
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 def _import_in_advance(name: str) -> None:
-    """Import a slow package on our own time; the program's import then finds it loaded."""
+    """Import a slow package on our own time; the program's import then finds it loaded.
+
+    Where that fails, the program's own import will show why.
+    """
     try:
         __import__(name)
-    except Exception:  # noqa: BLE001 - the program's own import will show what is wrong
+    except Exception:
         sys.modules.pop(name, None)
 
 

@@ -122,14 +122,13 @@ print("YES" if t == 0 else "NO")
             source="""import sys
 
 n, target = map(int, sys.stdin.readline().split())
-loads = [(0, (0,) * n)]  # weight and the pieces taken of each kind
-for i, line in enumerate(sys.stdin.readlines()[:n]):
+loads = [""]  # every way to load, written out piece by piece
+for line in sys.stdin.readlines()[:n]:
     w, c = map(int, line.split())
     most = min(c, target // w)
-    loads = [
-        (s + w * k, taken[:i] + (k,) + taken[i + 1:]) for s, taken in loads for k in range(most + 1)
-    ]
-print("YES" if any(s == target for s, taken in loads) else "NO")
+    loads = [load + f" {w} kg" * k for load in loads for k in range(most + 1)]
+sums = (sum(map(int, load.split()[::2])) for load in loads)
+print("YES" if target in sums else "NO")
 """,
         ),
         AuthoredWrongProgram(

@@ -80,6 +80,8 @@ def _hidden_inputs(rng: random.Random) -> Iterator[str]:
     yield _text(["S.E"])
     yield _text(["E", ".", "S", ".", ".", "E"])
     yield _text(["S..EF"])
+    yield _text(["S.E.F"])
+    yield _text(["F.S", "...", "..E"])
     yield _text(["F.SE", "...."])
     yield _text(["S..F", "....", "E...", "#..."])
     for size in (3, 4, 4, 5, 5, 6):

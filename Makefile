@@ -1,0 +1,62 @@
+# Everything a fresh machine needs: `make demo`, `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+JOBS ?= auto
+
+.PHONY: setup demo test test-all lint format bundled clean
+
+setup: $(STAMP) bubblewrap
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; run make PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.PHONY: bubblewrap
+bubblewrap:
+	@if [ "$$(uname -s)" != Linux ]; then \
+	  echo "setup: judging needs Linux; here use the Dockerfile."; \
+	elif command -v bwrap >/dev/null || command -v nsjail >/dev/null; then :; \
+	elif ! command -v apt-get >/dev/null; then \
+	  echo "setup: please install bubblewrap with your package manager: programs run in it."; \
+	elif [ "$$(id -u)" = 0 ]; then \
+	  echo "setup: installing bubblewrap"; \
+	  (apt-get update -qq && apt-get install -y -qq --no-install-recommends bubblewrap) >/dev/null \
+	  || echo "setup: could not install bubblewrap; see 'codefeedback doctor'."; \
+	elif sudo -n true 2>/dev/null; then \
+	  echo "setup: installing bubblewrap"; \
+	  (sudo -n apt-get update -qq && sudo -n apt-get install -y -qq --no-install-recommends bubblewrap) >/dev/null \
+	  || echo "setup: could not install bubblewrap; see 'codefeedback doctor'."; \
+	else \
+	  echo "setup: bubblewrap is missing and this user may not install it: sudo apt-get install bubblewrap"; \
+	fi
+
+demo: setup
+	$(BIN)/python -m agents demo
+
+test: setup
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow and not network and not gpu" tests
+
+test-all: setup
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not network and not gpu" tests
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bundled: setup
+	$(BIN)/python -m codefeedback_env.datasets.bundled.build
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
