@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from codefeedback_env.languages import PYTHON3, Language, Submission
 from codefeedback_env.problem import TestCase
@@ -44,8 +45,8 @@ def find_proposed_tests(reply: str, language: Language = PYTHON3) -> tuple[TestC
     tests: list[TestCase] = []
     stdin: str | None = None
     labels = list(_LABEL.finditer(block.text))
-    ends = [label.start() for label in labels[1:]] + [len(block.text)]
-    for label, end in zip(labels, ends, strict=True):
+    for label, following in zip_longest(labels, labels[1:]):
+        end = following.start() if following else len(block.text)
         text = block.text[label.end() : end].strip("\n")
         text = text + "\n" if text else ""
         if label[1].lower() == "input":

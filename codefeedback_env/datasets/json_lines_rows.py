@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 import threading
+import weakref
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -101,6 +102,7 @@ class _Lines:
         except OSError as error:
             unpacked = f" or unpacked into {tempfile.gettempdir()} (TMPDIR)" if is_gzip else ""
             raise DatasetError(f"{path} cannot be read{unpacked}: {error}.") from error
+        weakref.finalize(self, self._file.close)
 
     def _index(self, lines: Iterable[bytes], copy_to: IO[bytes] | None = None) -> str:
         """Note where each line starts; returns the digest."""

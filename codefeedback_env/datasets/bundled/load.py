@@ -1,5 +1,6 @@
 """Reading the problems that ship with the package."""
 
+from functools import cache
 from pathlib import Path
 
 from codefeedback_env.datasets.code_contests import CodeContestsSource
@@ -11,8 +12,9 @@ DATA_FILE = Path(__file__).with_name("problems.jsonl.gz")
 """Rows in the format of CodeContests, with the keys of our own that CodeContestsSource takes."""
 
 
+@cache
 def load_bundled() -> ProblemSet:
-    """The bundled problems, which need no download.
+    """The bundled problems, which need no download; read once in a process.
 
     Raises:
         DatasetNotFoundError: the installation lacks the data file.

@@ -1,0 +1,451 @@
+"""``python -m agents evaluate``: how many problems an agent solves."""
+
+import argparse
+import difflib
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import gymnasium
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from agents.generation.base import Conversation, Generator
+from agents.generation.scripted import SCRIPTED_POLICIES
+from agents.metrics import bootstrap_interval, one_at_three, solved_within
+from codefeedback_env import (
+    CodeFeedbackVectorEnv,
+    ConfigError,
+    EndedBy,
+    Episode,
+    UnknownNameError,
+    Verdict,
+    load_problems,
+)
+
+SECONDS_BETWEEN_LINES = 10.0
+T = TypeVar("T")
+
+
+def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb ``evaluate``."""
+    parser = verbs.add_parser(
+        "evaluate",
+        help="measure how many problems an agent solves",
+        description="Measure how many problems an agent solves. Writes DIR/episodes.jsonl, a "
+        "record for each episode as it ends, and DIR/summary.json.",
+    )
+    add = parser.add_argument
+    add("--env", default="CodeContests-v0", metavar="ID", help="default: %(default)s")
+    add("--split", metavar="S", help="of the dataset; default: the environment's own")
+    add("--path", metavar="P", help="file or folder with the data")
+    add("--dataset", metavar="D", help="name of the dataset; default: the environment's own")
+    add("--problem-filter", metavar="NAME", help="default: the environment's own")
+    add("--agent", required=True, metavar="NAME", help=", ".join(SCRIPTED_POLICIES))
+    add("--num-problems", type=_positive, metavar="N", help="drawn with the seed; default: all")
+    add("--turn-limit", type=_positive, default=3, metavar="T", help="default: %(default)s")
+    add("--rollouts", type=_positive, default=1, metavar="R", help="of each problem; default: 1")
+    add(
+        "--num-envs",
+        type=_positive,
+        default=16,
+        metavar="E",
+        help="episodes at once, no matter for the result; default: %(default)s",
+    )
+    add("--seed", type=_seed, default=0, metavar="S", help="default: %(default)s")
+    add("--feedback", metavar="F", help="public (default), random, none, private or self")
+    add("--judging", metavar="J", help="strict (default) or deepmind")
+    add("--sandbox", metavar="X", help="default: auto, the strongest that works here")
+    add("--max-private-tests", type=_positive, metavar="M", help="hidden tests; default: all")
+    add("--out", type=Path, required=True, metavar="DIR", help="a new folder for the results")
+    add("--transcript", action="store_true", help="print an episode at the end")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """Evaluate an agent, as the parsed options say; returns the exit status.
+
+    Raises:
+        CodeFeedbackError: an option, the data or the sandbox is at fault.
+    """
+    policy = _look_up("agent", options.agent, SCRIPTED_POLICIES)
+    env_options = _env_options(options)
+    dataset, path, split = (env_options.pop(key, None) for key in ("dataset", "path", "split"))
+    problems = load_problems(dataset, path=path, split=split)
+    wrapped = gymnasium.make_vec(
+        options.env,
+        num_envs=options.num_envs,
+        autoreset_mode="Disabled",
+        dataset=problems,
+        render_mode="ansi" if options.transcript else None,
+        **env_options,
+    )
+    with closing(wrapped):
+        vec = wrapped.unwrapped
+        assert isinstance(vec, CodeFeedbackVectorEnv)
+        rollouts = choose_rollouts(
+            vec.rules.problems.ids, options.num_problems, options.rollouts, options.seed
+        )
+        generator: Generator = policy(problems, env_options)
+        with closing(generator), _new_file(options.out, "episodes.jsonl") as records:
+            start = time.perf_counter()
+            tally = Tally(options.turn_limit)
+            transcript, best = "", -1
+            episodes = play(vec, rollouts, generator)
+            for env_id, episode in _with_progress(episodes, tally, options.agent, len(rollouts)):
+                records.write(episode.to_json() + "\n")
+                records.flush()
+                quality = 2 * episode.private_passed + (len(episode.turns) > 1)
+                if options.transcript and quality > best:
+                    transcript, best = vec.render()[env_id] or "", quality
+            wall_time_s = time.perf_counter() - start
+            caveats = list(generator.caveats)
+    summary = {
+        "command": shlex.join(["python", "-m", "agents", *arguments]),
+        "agent": options.agent,
+        "env": options.env,
+        **{key: tally.settings.get(key) for key in ("dataset", "split", "fingerprint")},
+        "settings": {
+            **env_options,
+            **tally.settings,
+            "num_envs": options.num_envs,
+            "seed": options.seed,
+        },
+        "versions": _versions(tally.settings),
+        "hardware": _hardware(),
+        **tally.scores(options.seed),
+        "caveats": caveats,
+        "wall_time_s": round(wall_time_s, 3),
+    }
+    with _new_file(options.out, "summary.json") as file:
+        file.write(json.dumps(summary, indent=2) + "\n")
+    if transcript:
+        print(transcript)
+    Console().print(results_table(summary, options.out))
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """An episode to be played."""
+
+    problem_id: str
+    seed: int
+
+
+def choose_rollouts(
+    problem_ids: Sequence[str], num_problems: int | None, num_rollouts: int, seed: int
+) -> list[Rollout]:
+    """Each of ``num_problems`` problems (None for all) ``num_rollouts`` times, in random order.
+
+    No problem comes up again before all others did, so that results so far are of all problems.
+
+    Raises:
+        ConfigError: there are not so many problems.
+    """
+    num_problems = len(problem_ids) if num_problems is None else num_problems
+    if num_problems > len(problem_ids):
+        raise ConfigError(
+            f"--num-problems {num_problems}, but there are {len(problem_ids)} only; leave it out "
+            "for all of them."
+        )
+    random = np.random.default_rng(seed)
+    chosen = [problem_ids[position] for position in random.permutation(len(problem_ids))]
+    seeds = random.integers(2**31, size=(num_rollouts, num_problems))
+    return [
+        Rollout(problem_id, int(episode_seed))
+        for row in seeds
+        for problem_id, episode_seed in zip(chosen[:num_problems], row, strict=True)
+    ]
+
+
+def play(
+    vec: CodeFeedbackVectorEnv, rollouts: Iterable[Rollout], generator: Generator
+) -> Iterator[tuple[int, Episode]]:
+    """Play all rollouts; yields each episode as it ends, with its environment's number.
+
+    No episode waits for another's program: the generator is asked for the replies due, whenever
+    some are, and an environment whose episode ended begins the next rollout. Each episode has its
+    own seed, so nothing depends on which of them end first.
+    """
+    waiting = deque(rollouts)
+    live: dict[int, Conversation] = {}
+    due = _begin(vec, waiting, live, range(vec.num_envs))
+    while live:
+        if due:
+            replies = generator.reply([live[env_id] for env_id in due])
+            vec.send(replies, due)
+            for env_id, reply in zip(due, replies, strict=True):
+                live[env_id] = live[env_id].followed_by("assistant", reply)
+        observations, _, terminations, truncations, infos = vec.recv()
+        due, free = [], []
+        for row, env_id in enumerate(infos["env_id"].tolist()):
+            if not terminations[row] and not truncations[row]:
+                live[env_id] = live[env_id].followed_by("user", observations[row])
+                due.append(env_id)
+                continue
+            del live[env_id]
+            free.append(env_id)
+            episode = vec.last_episode(env_id)
+            assert episode is not None
+            yield env_id, episode
+        due += _begin(vec, waiting, live, free)
+
+
+def _begin(
+    vec: CodeFeedbackVectorEnv,
+    waiting: "deque[Rollout]",
+    live: dict[int, Conversation],
+    env_ids: Iterable[int],
+) -> list[int]:
+    """Begin the next rollouts in environments without one; returns those that got one."""
+    begun = {env_id: waiting.popleft() for env_id in env_ids if waiting}
+    if not begun:
+        return []
+    all_ids = range(vec.num_envs)
+    options = {
+        "reset_mask": np.array([env_id in begun for env_id in all_ids]),
+        "problem": [begun[i].problem_id if i in begun else None for i in all_ids],
+    }
+    seeds = [begun[i].seed if i in begun else None for i in all_ids]
+    prompts, _ = vec.reset(seed=seeds, options=options)
+    for env_id, rollout in begun.items():
+        messages = ({"role": "user", "content": prompts[env_id]},)
+        live[env_id] = Conversation(
+            problem_id=rollout.problem_id, seed=rollout.seed, messages=messages
+        )
+    return list(begun)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is kept of the episodes for the scores; the records themselves are large."""
+
+    turn_limit: int
+    solved_in_turn: dict[str, list[int | None]] = field(
+        default_factory=lambda: defaultdict[str, list[int | None]](list)
+    )
+    """For each problem the turn in which each rollout solved it, None for those that did not."""
+
+    rewards: list[float] = field(default_factory=list)
+    num_replies: int = 0
+    num_invalid_replies: int = 0
+    num_sandbox_failures: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of the records: dataset, limits, sandbox and so on."""
+
+    def add(self, episode: Episode) -> None:
+        """Count an episode; one that the sandbox failed is not scored."""
+        self.settings = episode.settings
+        if episode.ended_by is EndedBy.SANDBOX_FAILURE:
+            self.num_sandbox_failures += 1
+            return
+        num_turns = len(episode.turns)
+        turn = num_turns if episode.private_passed else None
+        self.solved_in_turn[episode.problem_id].append(turn)
+        self.rewards.append(episode.reward)
+        self.num_replies += num_turns
+        self.num_invalid_replies += num_invalid_replies(episode)
+
+    @property
+    def rate_so_far(self) -> str:
+        """The share of the rollouts so far that solved their problem, as text."""
+        solved = [turn is not None for turns in self.solved_in_turn.values() for turn in turns]
+        return f"{np.mean(solved):.1%} solved" if solved else "none scored yet"
+
+    def scores(self, seed: int) -> dict[str, Any]:
+        """Everything measured, in JSON's types; None where no episode was scored."""
+        turns = list(self.solved_in_turn.values())
+        solved = [[turn is not None for turn in rollouts] for rollouts in turns]
+        interval = bootstrap_interval(solved, seed=seed) if solved else None
+        return {
+            "num_problems": len(turns),
+            "num_rollouts": len(self.rewards),
+            "num_sandbox_failures": self.num_sandbox_failures,
+            "metric": f"1@{self.turn_limit}",
+            "solve_rate": one_at_three(solved) if solved else None,
+            "interval_95": [interval.low, interval.high] if interval else None,
+            "interval_resamples": interval.resampled if interval else None,
+            "solved_within": solved_within(turns, self.turn_limit) if solved else None,
+            "mean_reward": float(np.mean(self.rewards)) if solved else None,
+            "invalid_reply_rate": self.num_invalid_replies / self.num_replies if solved else None,
+        }
+
+
+def num_invalid_replies(episode: Episode) -> int:
+    """How many replies of an episode have no program, or one that does not compile.
+
+    Where a reply's program ran on no public test, only its penalty tells.
+    """
+    last = episode.turns[-1]
+    return sum(
+        turn.submission is None
+        or (turn is not last and turn.reward < 0)
+        or (turn.public_report is not None and turn.public_report.verdict is Verdict.COMPILE_ERROR)
+        for turn in episode.turns
+    )
+
+
+def results_table(summary: Mapping[str, Any], folder: Path) -> Table:
+    """The summary for people."""
+    table = Table(show_header=False, title=f"{summary['agent']} on {summary['env']}")
+    row = table.add_row
+    source = f"{summary['dataset']}, split {summary['split']}"
+    if summary["split"] == "bundled":
+        source += "\n[bold]the package's own problems: not a CodeContests result[/bold]"
+    row("data", source)
+    row("problems", str(summary["num_problems"]))
+    row("rollouts", str(summary["num_rollouts"]))
+    if summary["solve_rate"] is None:
+        row(summary["metric"], "no episode could be scored")
+    else:
+        low, high = summary["interval_95"]
+        row(
+            f"[bold]{summary['metric']}[/bold]",
+            f"[bold]{summary['solve_rate']:.1%}[/bold]  (95% interval {low:.1%} to {high:.1%}, "
+            f"over {summary['interval_resamples']})",
+        )
+        for turn, rate in enumerate(summary["solved_within"], start=1):
+            row(f"solved by turn {turn}", f"{rate:.1%}")
+        row("mean reward", f"{summary['mean_reward']:+.2f}")
+        row("invalid replies", f"{summary['invalid_reply_rate']:.1%}")
+    row("sandbox failures", str(summary["num_sandbox_failures"]))
+    for caveat in summary["caveats"]:
+        row("caveat", caveat)
+    row("wall time", f"{summary['wall_time_s']:.1f} s")
+    row("written to", str(folder))
+    return table
+
+
+def _with_progress(
+    episodes: Iterable[tuple[int, Episode]], tally: Tally, agent: str, num_episodes: int
+) -> Iterator[tuple[int, Episode]]:
+    """Count episodes into the tally as they pass, and show how far it is."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn(agent),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+    )
+    start = last_line = time.monotonic()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(agent, total=num_episodes, rate=tally.rate_so_far)
+        for number, (env_id, episode) in enumerate(episodes, start=1):
+            tally.add(episode)
+            rate = tally.rate_so_far
+            if tally.num_sandbox_failures:
+                rate += f", {tally.num_sandbox_failures} dropped"
+            progress.update(task, completed=number, rate=rate)
+            now = time.monotonic()
+            if not console.is_terminal and now - last_line >= SECONDS_BETWEEN_LINES:
+                last_line = now
+                print(
+                    f"{agent}: {number}/{num_episodes} episodes, {rate}, {now - start:.0f} s",
+                    file=sys.stderr,
+                    flush=True,
+                )
+            yield env_id, episode
+
+
+def _env_options(options: argparse.Namespace) -> dict[str, Any]:
+    """What the environment takes: the options given, else those of its registration."""
+    known = {
+        env_id: spec
+        for env_id, spec in gymnasium.registry.items()
+        if str(spec.vector_entry_point).startswith("codefeedback_env.")
+    }
+    registered = dict(_look_up("environment", options.env, known).kwargs)
+    if options.dataset or options.path:
+        registered.pop("split", None)  # of the registered dataset
+    names = (
+        *("dataset", "path", "split", "problem_filter", "turn_limit", "feedback", "judging"),
+        *("sandbox", "max_private_tests"),
+    )
+    given = {name: getattr(options, name) for name in names}
+    return registered | {name: value for name, value in given.items() if value is not None}
+
+
+def _look_up(kind: str, name: str, known: Mapping[str, T]) -> T:
+    if name in known:
+        return known[name]
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    raise UnknownNameError(f"unknown {kind} {name!r}{hint} Known: {', '.join(known)}.")
+
+
+def _new_file(folder: Path, name: str) -> IO[str]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / name).open("x", encoding="utf-8")
+    except FileExistsError as error:
+        raise ConfigError(
+            f"{folder / name} is there already; give another folder as --out, or remove it."
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"--out {folder} cannot be written to: {error}.") from error
+
+
+def _versions(settings: Mapping[str, Any]) -> dict[str, Any]:
+    packages = ("codefeedback-env", "gymnasium", "numpy")
+    return {
+        "commit": _commit(),
+        "python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in packages},
+        "sandbox": settings.get("sandbox"),
+        "python_of_programs": settings.get("python"),
+        "numpy_of_programs": settings.get("numpy"),
+    }
+
+
+def _commit() -> str | None:
+    """The commit of this checkout, with "-dirty" where files differ from it."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def _hardware() -> dict[str, Any]:
+    try:
+        cpu_info = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        models = [line.partition(": ")[2] for line in cpu_info.splitlines() if "model name" in line]
+    except OSError:
+        models = []
+    affinity = getattr(os, "sched_getaffinity", None)
+    return {
+        "platform": platform.platform(),
+        "cpu": models[0] if models else platform.processor(),
+        "num_cpus": len(affinity(0)) if affinity else os.cpu_count(),
+    }
+
+
+def _positive(text: str) -> int:
+    value = _seed(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)

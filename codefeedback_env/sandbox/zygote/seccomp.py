@@ -1,0 +1,539 @@
+"""Inside the jail: which system calls a program may make, as seccomp-BPF filters.
+
+Three policies, all built from the tables below:
+
+* ``leader_filter``: for the process that compiles one submission and forks its test children;
+* ``program_filter``: a few instructions a test child adds, to take away what only the leader needs.
+  It allows what it does not name, so it is nothing without the leader's filter under it;
+* ``one_shot_filter``: both at once, for a jail that runs one program.
+
+A call a policy does not name fails with EPERM, so that odd but honest code gets an exception. A call
+no honest program makes ends the process with SIGSYS, which the judge reports. Calls newer than the
+tables fail with ENOSYS, on which a newer libc falls back to older ones.
+
+Not covered: pointers (a filter sees numbers only, so no paths), and bugs in the calls allowed.
+"""
+
+import ctypes
+import os
+import struct
+import sys
+
+# --- System calls by purpose ---------------------------------------------------------------------
+
+_FILES = """read readv pread64 preadv preadv2 write writev pwrite64 pwritev pwritev2 lseek ftruncate
+close close_range dup dup2 dup3 pipe pipe2"""  # on descriptors the program already has
+
+_LOOK_UPS = """stat lstat fstat newfstatat statx access faccessat faccessat2 readlink readlinkat
+getdents64 getcwd chdir"""  # imports; chdir because programs go to their own file's folder
+
+_WAITING = """select pselect6 poll ppoll eventfd eventfd2 epoll_create epoll_create1 epoll_ctl
+epoll_wait epoll_pwait epoll_pwait2 getsockname"""  # asyncio
+
+_MEMORY = "mmap munmap mremap mprotect madvise brk msync"  # executable memory too: ctypes, JITs
+
+_THREADS = """futex set_robust_list rseq set_tid_address gettid sched_yield sched_getaffinity
+sched_getparam sched_getscheduler sched_get_priority_max sched_get_priority_min
+sched_rr_get_interval getcpu exit exit_group restart_syscall"""
+
+_OWN_SIGNALS = """rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait
+rt_sigsuspend sigaltstack pause alarm getitimer setitimer"""  # to itself, from timers
+
+_CLOCKS = """time gettimeofday clock_gettime clock_getres clock_nanosleep nanosleep times"""
+
+_ABOUT_ITSELF = """getpid getppid getpgid getpgrp getsid getuid geteuid getgid getegid getresuid
+getresgid getgroups umask uname sysinfo getrusage getrlimit getpriority getrandom capget"""
+
+_ALLOWED = " ".join(
+    (_FILES, _LOOK_UPS, _WAITING, _MEMORY, _THREADS, _OWN_SIGNALS, _CLOCKS, _ABOUT_ITSELF)
+).split()
+
+_OTHER_PROCESSES = "ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd"
+
+_KERNEL_MACHINERY = """io_uring_setup io_uring_enter io_uring_register bpf userfaultfd
+perf_event_open"""  # each a large attack surface, and io_uring goes around any filter
+
+_KEYRINGS = "add_key request_key keyctl"  # would carry state from one submission to the next
+
+_NAMESPACES_AND_MOUNTS = """unshare setns mount umount2 pivot_root chroot open_by_handle_at open_tree
+open_tree_attr move_mount mount_setattr fsopen fsconfig fsmount fspick"""
+
+_MACHINE = """init_module finit_module delete_module kexec_load kexec_file_load reboot swapon
+swapoff iopl ioperm modify_ldt"""
+
+_HOSTILE = " ".join(
+    (_OTHER_PROCESSES, _KERNEL_MACHINERY, _KEYRINGS, _NAMESPACES_AND_MOUNTS, _MACHINE)
+).split()
+
+# What the leader does and a program may not: fork aside, reap and kill its test children, receive
+# tests and report results on its socket.
+_LEADER_ONLY = """wait4 kill tgkill pidfd_open pidfd_send_signal sendmsg recvmsg getsockopt prctl
+seccomp""".split()
+
+# --- Arguments -----------------------------------------------------------------------------------
+
+_THREAD_FLAGS = 0x007D0F00
+"""VM, FS, FILES, SIGHAND, THREAD, SYSVSEM, SETTLS, PARENT_SETTID, CHILD_CLEARTID, DETACHED."""
+_FORK_FLAGS = 0x01200011  # CHILD_SETTID, CHILD_CLEARTID, SIGCHLD: what libc's fork() passes
+_CLONE_THREAD = 0x00010000
+_IOCTLS = {
+    "TCGETS": 0x5401,  # isatty()
+    "TCGETS2": 0x802C542A,  # the same in newer libc
+    "TIOCGWINSZ": 0x5413,  # os.get_terminal_size()
+    "FIONREAD": 0x541B,
+    "FIONBIO": 0x5421,  # os.set_blocking()
+    "FIONCLEX": 0x5450,  # os.set_inheritable()
+    "FIOCLEX": 0x5451,
+}
+_FCNTLS = {
+    "F_DUPFD": 0,
+    "F_GETFD": 1,
+    "F_SETFD": 2,
+    "F_GETFL": 3,
+    "F_DUPFD_CLOEXEC": 1030,
+    "F_GETPIPE_SZ": 1032,
+}
+_F_SETFL = 4
+_O_ASYNC = 0x2000  # would send signals
+_WRITING_FLAGS = (
+    0x00400243  # O_ACCMODE, O_CREAT, O_TRUNC, O_TMPFILE: nothing there is to be written
+)
+_AF_UNIX = 1
+_SOCK_STREAM = 1
+_SOCK_FLAGS = 0x00080800  # SOCK_NONBLOCK, SOCK_CLOEXEC
+_PRCTLS = {
+    "PR_SET_PDEATHSIG": 1,
+    "PR_SET_DUMPABLE": 4,
+    "PR_SET_NAME": 15,
+    "PR_GET_NAME": 16,
+    "PR_SET_NO_NEW_PRIVS": 38,
+}
+_RLIMIT_STACK = 3
+_SECCOMP_SET_MODE_FILTER = 1
+_OWN_PID = 0x7FFFFFFF  # stands for the installing process's id; no process can have this one
+
+# --- Numbers -------------------------------------------------------------------------------------
+
+
+def _numbers(table: str) -> dict[str, int]:
+    words = table.split()
+    return dict(zip(words[::2], map(int, words[1::2]), strict=True))
+
+
+class _Machine:
+    """What differs between processors."""
+
+    def __init__(self, audit_arch: int, o_direct: int, has_x32: bool, table: str) -> None:
+        self.audit_arch = audit_arch
+        self.o_direct = o_direct
+        self.has_x32 = has_x32
+        self.numbers = _numbers(table)
+
+
+_MACHINES = {
+    "x86_64": _Machine(
+        audit_arch=0xC000003E,
+        o_direct=0x4000,
+        has_x32=True,
+        table="""
+            read 0 write 1 open 2 close 3 stat 4 fstat 5 lstat 6 poll 7 lseek 8 mmap 9 mprotect 10
+            munmap 11 brk 12 rt_sigaction 13 rt_sigprocmask 14 rt_sigreturn 15 ioctl 16 pread64 17
+            pwrite64 18 readv 19 writev 20 access 21 pipe 22 select 23 sched_yield 24 mremap 25
+            msync 26 madvise 28 dup 32 dup2 33 pause 34 nanosleep 35 getitimer 36 alarm 37
+            setitimer 38 getpid 39 sendto 44 recvfrom 45 sendmsg 46 recvmsg 47 getsockname 51
+            socketpair 53 getsockopt 55 clone 56 exit 60 wait4 61 kill 62 uname 63 fcntl 72
+            ftruncate 77 getcwd 79 chdir 80 readlink 89 umask 95 gettimeofday 96 getrlimit 97
+            getrusage 98 sysinfo 99 times 100 ptrace 101 getuid 102 getgid 104 geteuid 107
+            getegid 108 getppid 110 getpgrp 111 getgroups 115 getresuid 118 getresgid 120
+            getpgid 121 getsid 124 capget 125 rt_sigpending 127 rt_sigtimedwait 128
+            rt_sigsuspend 130 sigaltstack 131 getpriority 140 sched_getparam 143
+            sched_getscheduler 145 sched_get_priority_max 146 sched_get_priority_min 147
+            sched_rr_get_interval 148 modify_ldt 154 pivot_root 155 prctl 157 chroot 161 mount 165
+            umount2 166 swapon 167 swapoff 168 reboot 169 iopl 172 ioperm 173 init_module 175
+            delete_module 176 gettid 186 time 201 futex 202 sched_setaffinity 203
+            sched_getaffinity 204 epoll_create 213 getdents64 217 set_tid_address 218
+            restart_syscall 219 clock_gettime 228 clock_getres 229 clock_nanosleep 230
+            exit_group 231 epoll_wait 232 epoll_ctl 233 tgkill 234 kexec_load 246 add_key 248
+            request_key 249 keyctl 250 openat 257 newfstatat 262 readlinkat 267 faccessat 269
+            pselect6 270 ppoll 271 unshare 272 set_robust_list 273 epoll_pwait 281 eventfd 284
+            eventfd2 290 epoll_create1 291 dup3 292 pipe2 293 preadv 295 pwritev 296
+            perf_event_open 298 prlimit64 302 open_by_handle_at 304 setns 308 getcpu 309
+            process_vm_readv 310 process_vm_writev 311 kcmp 312 finit_module 313 seccomp 317
+            getrandom 318 kexec_file_load 320 bpf 321 userfaultfd 323 preadv2 327 pwritev2 328
+            statx 332 rseq 334 pidfd_send_signal 424 io_uring_setup 425 io_uring_enter 426
+            io_uring_register 427 open_tree 428 move_mount 429 fsopen 430 fsconfig 431 fsmount 432
+            fspick 433 pidfd_open 434 clone3 435 close_range 436 pidfd_getfd 438 faccessat2 439
+            epoll_pwait2 441 mount_setattr 442 open_tree_attr 467
+        """,
+    ),
+    "aarch64": _Machine(
+        audit_arch=0xC00000B7,
+        o_direct=0x10000,
+        has_x32=False,
+        table="""
+            getcwd 17 eventfd2 19 epoll_create1 20 epoll_ctl 21 epoll_pwait 22 dup 23 dup3 24
+            fcntl 25 ioctl 29 umount2 39 mount 40 pivot_root 41 ftruncate 46 faccessat 48 chdir 49
+            chroot 51 openat 56 close 57 pipe2 59 getdents64 61 lseek 62 read 63 write 64 readv 65
+            writev 66 pread64 67 pwrite64 68 preadv 69 pwritev 70 pselect6 72 ppoll 73 readlinkat 78
+            newfstatat 79 fstat 80 capget 90 exit 93 exit_group 94 set_tid_address 96 unshare 97
+            futex 98 set_robust_list 99 nanosleep 101 getitimer 102 setitimer 103 kexec_load 104
+            init_module 105 delete_module 106 clock_gettime 113 clock_getres 114 clock_nanosleep 115
+            ptrace 117 sched_getscheduler 120 sched_getparam 121 sched_setaffinity 122
+            sched_getaffinity 123 sched_yield 124 sched_get_priority_max 125
+            sched_get_priority_min 126 sched_rr_get_interval 127 restart_syscall 128 kill 129
+            tgkill 131 sigaltstack 132 rt_sigsuspend 133 rt_sigaction 134 rt_sigprocmask 135
+            rt_sigpending 136 rt_sigtimedwait 137 rt_sigreturn 139 getpriority 141 reboot 142
+            getresuid 148 getresgid 150 times 153 getpgid 155 getsid 156 getgroups 158 uname 160
+            getrlimit 163 getrusage 165 umask 166 prctl 167 getcpu 168 gettimeofday 169 getpid 172
+            getppid 173 getuid 174 geteuid 175 getgid 176 getegid 177 gettid 178 sysinfo 179
+            socketpair 199 getsockname 204 sendto 206 recvfrom 207 getsockopt 209 sendmsg 211
+            recvmsg 212 brk 214 munmap 215 mremap 216 add_key 217 request_key 218 keyctl 219
+            clone 220 mmap 222 swapon 224 swapoff 225 mprotect 226 msync 227 madvise 233
+            perf_event_open 241 wait4 260 prlimit64 261 open_by_handle_at 265 setns 268
+            process_vm_readv 270 process_vm_writev 271 kcmp 272 finit_module 273 seccomp 277
+            getrandom 278 bpf 280 userfaultfd 282 preadv2 286 pwritev2 287 statx 291 rseq 293
+            kexec_file_load 294 pidfd_send_signal 424 io_uring_setup 425 io_uring_enter 426
+            io_uring_register 427 open_tree 428 move_mount 429 fsopen 430 fsconfig 431 fsmount 432
+            fspick 433 pidfd_open 434 clone3 435 close_range 436 pidfd_getfd 438 faccessat2 439
+            epoll_pwait2 441 mount_setattr 442 open_tree_attr 467
+        """,
+    ),
+}
+_FIRST_X32_NUMBER = 0x40000000
+
+# --- Decisions -----------------------------------------------------------------------------------
+
+ALLOW = 0x7FFF0000
+KILL = 0x80000000
+EPERM = 0x00050001
+ENOSYS = 0x00050026
+"""What the kernel does about a call; EPERM and ENOSYS as the call's error."""
+
+_LOAD, _RETURN, _GO = 0x20, 0x06, 0x05
+_EQUAL, _AT_LEAST, _ANY_BIT = 0x15, 0x35, 0x45
+_NUMBER, _ARCH = 0, 4  # offsets in struct seccomp_data
+
+
+def _argument(index: int) -> int:
+    """Offset of the low half of an argument; the kernel itself ignores the high half of an int."""
+    return 16 + 8 * index
+
+
+class Comparison:
+    """One comparison of a 32-bit word of the call, and what follows from it."""
+
+    __slots__ = ("comparison", "otherwise", "then", "value", "word")
+
+    def __init__(
+        self,
+        word: int,
+        comparison: int,
+        value: int,
+        then: "int | Comparison",
+        otherwise: "int | Comparison",
+    ) -> None:
+        """``word`` is an offset in struct seccomp_data, ``comparison`` a BPF jump's code."""
+        self.word = word
+        self.comparison = comparison
+        self.value = value
+        self.then = then
+        self.otherwise = otherwise
+
+
+Decision = int | Comparison
+
+
+def _if_one_of(word: int, values: "list[int]", otherwise: Decision = EPERM) -> Decision:
+    for value in reversed(values):
+        otherwise = Comparison(word, _EQUAL, value, ALLOW, otherwise)
+    return otherwise
+
+
+def _if_no_bit_of(word: int, bits: int, then: Decision = ALLOW) -> Decision:
+    return Comparison(word, _ANY_BIT, bits, EPERM, then)
+
+
+def _and_then(first: Decision, second: Decision) -> Decision:
+    """``second`` has a say wherever ``first`` allows."""
+    if isinstance(first, Comparison):
+        then, otherwise = _and_then(first.then, second), _and_then(first.otherwise, second)
+        return Comparison(first.word, first.comparison, first.value, then, otherwise)
+    return second if first == ALLOW else first
+
+
+# --- Policies ------------------------------------------------------------------------------------
+
+
+def _leader_rules(machine: _Machine) -> dict[str, Decision]:
+    set_flags = _if_no_bit_of(_argument(2), _O_ASYNC | machine.o_direct)
+    stream_pair = _if_no_bit_of(_argument(1), ~(_SOCK_STREAM | _SOCK_FLAGS) & 0xFFFFFFFF)
+    return {
+        **dict.fromkeys(_ALLOWED, ALLOW),
+        **dict.fromkeys(_LEADER_ONLY, ALLOW),
+        **dict.fromkeys(_HOSTILE, KILL),
+        "clone": _if_no_bit_of(_argument(0), ~(_THREAD_FLAGS | _FORK_FLAGS) & 0xFFFFFFFF),
+        "clone3": ENOSYS,  # its flags are behind a pointer; libc falls back to clone
+        "open": _if_no_bit_of(_argument(1), _WRITING_FLAGS),
+        "openat": _if_no_bit_of(_argument(2), _WRITING_FLAGS),
+        "ioctl": _if_one_of(_argument(1), list(_IOCTLS.values())),
+        "fcntl": _if_one_of(
+            _argument(1),
+            list(_FCNTLS.values()),
+            Comparison(_argument(1), _EQUAL, _F_SETFL, set_flags, EPERM),
+        ),
+        # The pair with which asyncio wakes itself; no other socket can come to be. Flags on its use
+        # would reach rarely used code of the kernel (MSG_OOB: CVE-2025-38236).
+        "socketpair": Comparison(_argument(0), _EQUAL, _AF_UNIX, stream_pair, EPERM),
+        "sendto": _if_one_of(_argument(3), [0]),
+        "recvfrom": _if_one_of(_argument(3), [0]),
+        "sched_setaffinity": _if_one_of(_argument(0), [0]),
+        "prlimit64": _if_one_of(_argument(0), [0]),
+        "prctl": _if_one_of(_argument(0), list(_PRCTLS.values())),
+        "seccomp": _if_one_of(_argument(0), [_SECCOMP_SET_MODE_FILTER]),
+    }
+
+
+def _program_rules() -> dict[str, Decision]:
+    to_itself = _if_one_of(_argument(0), [_OWN_PID])
+    new_limit = _argument(2)
+    reading = _and_then(_if_one_of(new_limit, [0]), _if_one_of(new_limit + 4, [0]))
+    return {
+        **dict.fromkeys(_LEADER_ONLY, EPERM),
+        "kill": to_itself,
+        "tgkill": to_itself,
+        "clone": Comparison(_argument(0), _ANY_BIT, _CLONE_THREAD, ALLOW, EPERM),
+        # Programs enlarge their stack before they recurse deeply.
+        "prlimit64": _if_one_of(_argument(1), [_RLIMIT_STACK], reading),
+    }
+
+
+def _one_shot_rules(machine: _Machine) -> dict[str, Decision]:
+    program = _program_rules()
+    return {
+        name: _and_then(rule, program.get(name, ALLOW))
+        for name, rule in _leader_rules(machine).items()
+    }
+
+
+def leader_filter(machine: str | None = None) -> bytes:
+    """The filter of the process that compiles a submission and forks its test children.
+
+    Args:
+        machine: processor as ``os.uname().machine`` names it; None for this one.
+
+    Returns:
+        An array of struct sock_filter, to be given to Filter.
+
+    Raises:
+        SeccompUnavailableError: there is no table for this processor.
+    """
+    known = _find_machine(machine)
+    return _assemble(_confining(known, _leader_rules(known)))
+
+
+def one_shot_filter(machine: str | None = None) -> bytes:
+    """The whole filter of a program with a jail of its own; see ``leader_filter``."""
+    known = _find_machine(machine)
+    return _assemble(_confining(known, _one_shot_rules(known)))
+
+
+def program_filter(machine: str | None = None) -> bytes:
+    """What a test child adds to the leader's filter; see ``leader_filter``."""
+    rules = _by_number(_find_machine(machine), _program_rules())
+    decision: Decision = ALLOW
+    for number in sorted(rules, reverse=True):
+        decision = Comparison(_NUMBER, _EQUAL, number, rules[number], decision)
+    return _assemble(decision)
+
+
+def _confining(machine: _Machine, rules: dict[str, Decision]) -> Decision:
+    """The decision about any call, of this processor or not."""
+    numbered = _by_number(machine, rules)
+    steps: list[tuple[int, Decision]] = []  # (first number, decision from there on)
+    for number in range(max(numbered) + 1):
+        decision = numbered.get(number, EPERM)
+        if not steps or steps[-1][1] is not decision:
+            steps.append((number, decision))
+    steps.append((max(numbered) + 1, ENOSYS))
+    if machine.has_x32:
+        steps.append((_FIRST_X32_NUMBER, KILL))
+    return Comparison(_ARCH, _EQUAL, machine.audit_arch, _search(steps), KILL)
+
+
+def _by_number(machine: _Machine, rules: dict[str, Decision]) -> dict[int, Decision]:
+    """Without the calls that this processor never had."""
+    numbers = machine.numbers
+    return {numbers[name]: rule for name, rule in rules.items() if name in numbers}
+
+
+def _search(steps: list[tuple[int, Decision]]) -> Decision:
+    """A balanced search for the last step that does not lie above the call's number."""
+    if len(steps) == 1:
+        return steps[0][1]
+    middle = len(steps) // 2
+    return Comparison(
+        _NUMBER, _AT_LEAST, steps[middle][0], _search(steps[middle:]), _search(steps[:middle])
+    )
+
+
+def _find_machine(name: str | None) -> _Machine:
+    if name is None:
+        name = os.uname().machine
+        if sys.maxsize < 1 << 32:
+            raise SeccompUnavailableError(
+                "this Python is a 32-bit program, whose system calls no table here lists; use a "
+                "64-bit one."
+            )
+    if name not in _MACHINES:
+        raise SeccompUnavailableError(
+            f"no table of system calls for processor {name!r}; there are {', '.join(_MACHINES)}."
+        )
+    return _MACHINES[name]
+
+
+# --- Instructions --------------------------------------------------------------------------------
+
+
+class _Assembler:
+    """Lays out a decision from its last instruction to its first, since BPF only jumps forward."""
+
+    _FARTHEST_JUMP = 255
+
+    def __init__(self) -> None:
+        self._backwards: list[bytes] = []
+        self._places: dict[tuple[bool, int, int | None], int] = {}
+
+    def assemble(self, decision: Decision) -> bytes:
+        self._place(decision, None)
+        return b"".join(reversed(self._backwards))
+
+    def _place(self, decision: Decision, loaded: int | None) -> int:
+        """Where ``decision`` starts, counted from the end; ``loaded`` is the word at hand there."""
+        if isinstance(decision, int):
+            key = (False, decision, None)
+        else:
+            key = (True, id(decision), loaded)
+        place = self._places.get(key)
+        if place is None or self._distance(place) >= self._FARTHEST_JUMP:
+            place = self._places[key] = self._lay_out(decision, loaded)
+        return place
+
+    def _lay_out(self, decision: Decision, loaded: int | None) -> int:
+        if isinstance(decision, int):
+            return self._add(_RETURN, 0, 0, decision)
+        then = self._place(decision.then, decision.word)
+        otherwise = self._place(decision.otherwise, decision.word)
+        then = self._bring_near(then)
+        otherwise = self._bring_near(otherwise)
+        to_then, to_otherwise = self._distance(then), self._distance(otherwise)
+        place = self._add(decision.comparison, to_then, to_otherwise, decision.value)
+        if decision.word != loaded:
+            place = self._add(_LOAD, 0, 0, decision.word)
+        return place
+
+    def _bring_near(self, place: int) -> int:
+        """``place``, or a jump to it that a comparison after the next instruction can reach."""
+        if self._distance(place) < self._FARTHEST_JUMP:
+            return place
+        return self._add(_GO, 0, 0, self._distance(place))
+
+    def _distance(self, place: int) -> int:
+        """Instructions between the next one added and ``place``."""
+        return len(self._backwards) - place - 1
+
+    def _add(self, code: int, if_true: int, if_false: int, value: int) -> int:
+        self._backwards.append(struct.pack("=HBBI", code, if_true, if_false, value))
+        return len(self._backwards) - 1
+
+
+def _assemble(decision: Decision) -> bytes:
+    return _Assembler().assemble(decision)
+
+
+# --- Installation --------------------------------------------------------------------------------
+
+_FLAG_ALL_THREADS = 1  # SECCOMP_FILTER_FLAG_TSYNC
+_FLAG_SPEC_ALLOW = 4  # the kernel's default since 5.16: no mitigations that slow the whole program
+_GET_ACTION_AVAIL = 2
+_PR_SET_DUMPABLE = 4
+_PR_SET_NO_NEW_PRIVS = 38
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_syscall = _libc.syscall
+_syscall.argtypes = (ctypes.c_long, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_void_p)
+_syscall.restype = ctypes.c_long
+
+
+class SeccompUnavailableError(Exception):
+    """This processor or kernel has no system call filters that we can use."""
+
+
+class Filter:
+    """A filter laid out for the kernel, so that installing it costs two calls."""
+
+    def __init__(self, instructions: bytes) -> None:
+        """Prepare ``instructions``, which one of the functions here built for this machine."""
+        self._number = _find_machine(None).numbers["seccomp"]
+        self._instructions = ctypes.create_string_buffer(instructions, len(instructions))
+        self._own_pids = [
+            ctypes.c_uint32.from_buffer(self._instructions, offset + 4)
+            for offset in range(0, len(instructions), 8)
+            if struct.unpack_from("=HBBI", instructions, offset)[::3] == (_EQUAL, _OWN_PID)
+        ]
+        program = struct.pack(
+            "@HP", len(instructions) // 8, ctypes.addressof(self._instructions)
+        )  # struct sock_fprog
+        self._program = ctypes.create_string_buffer(program, len(program))
+
+    def install(self, all_threads: bool = False) -> None:
+        """Confine the calling thread and all it will start, for good.
+
+        Args:
+            all_threads: confine the process's other threads too.
+
+        Raises:
+            SeccompUnavailableError: the kernel refuses the filter.
+        """
+        no_new_privileges()
+        for word in self._own_pids:
+            word.value = os.getpid()
+        flags = _FLAG_SPEC_ALLOW | (_FLAG_ALL_THREADS if all_threads else 0)
+        result = _syscall(self._number, _SECCOMP_SET_MODE_FILTER, flags, self._program)
+        if result > 0:
+            raise SeccompUnavailableError(
+                f"thread {result} has system call filters of its own; start it after the filter."
+            )
+        if result < 0:
+            reason = os.strerror(ctypes.get_errno())
+            raise SeccompUnavailableError(f"the kernel refuses a system call filter: {reason}.")
+
+
+def check_available() -> None:
+    """Make sure that this machine can install the filters.
+
+    Raises:
+        SeccompUnavailableError: it cannot; the message says why.
+    """
+    number = _find_machine(None).numbers["seccomp"]
+    action = ctypes.c_uint32(KILL)
+    if _syscall(number, _GET_ACTION_AVAIL, 0, ctypes.byref(action)):
+        reason = os.strerror(ctypes.get_errno())
+        raise SeccompUnavailableError(
+            f"this kernel cannot end a process for a system call ({reason}); Linux 4.14 can, unless "
+            "it was built without CONFIG_SECCOMP_FILTER."
+        )
+
+
+def no_new_privileges() -> None:
+    """Give up setuid programs for good, which filters without privileges ask for."""
+    _set_process_option(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def set_not_dumpable() -> None:
+    """Keep processes of the same user from attaching to this one and its children."""
+    _set_process_option(_PR_SET_DUMPABLE, 0)
+
+
+def _set_process_option(option: int, value: int) -> None:
+    if _libc.prctl(option, value, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), f"prctl({option}, {value}) failed")
