@@ -10,12 +10,12 @@ import shlex
 import subprocess
 import sys
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import gymnasium
 import numpy as np
@@ -25,14 +25,12 @@ from rich.table import Table
 
 from agents.generation.base import Conversation, Generator
 from agents.generation.scripted import SCRIPTED_POLICIES
-from agents.metrics import bootstrap_interval, one_at_three, solved_within
+from agents.metrics import Tally
 from codefeedback_env import (
     CodeFeedbackVectorEnv,
     ConfigError,
-    EndedBy,
     Episode,
     UnknownNameError,
-    Verdict,
     load_problems,
 )
 
@@ -99,15 +97,16 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         rollouts = choose_rollouts(
             vec.rules.problems.ids, options.num_problems, options.rollouts, options.seed
         )
+        records, summary_file = _new_files(options.out, "episodes.jsonl", "summary.json")
         generator: Generator = policy(problems, env_options)
-        with closing(generator), _new_file(options.out, "episodes.jsonl") as records:
+        with closing(generator):
             start = time.perf_counter()
             tally = Tally(options.turn_limit)
             transcript, best = "", -1
             episodes = play(vec, rollouts, generator)
             for env_id, episode in _with_progress(episodes, tally, options.agent, len(rollouts)):
-                records.write(episode.to_json() + "\n")
-                records.flush()
+                with records.open("a", encoding="utf-8") as file:
+                    file.write(episode.to_json() + "\n")
                 quality = 2 * episode.private_passed + (len(episode.turns) > 1)
                 if options.transcript and quality > best:
                     transcript, best = vec.render()[env_id] or "", quality
@@ -117,10 +116,14 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         "command": shlex.join(["python", "-m", "agents", *arguments]),
         "agent": options.agent,
         "env": options.env,
-        **{key: tally.settings.get(key) for key in ("dataset", "split", "fingerprint")},
+        "dataset": problems.name,
+        "split": problems.split,
+        "fingerprint": tally.settings.get("fingerprint"),
+        "path": None if path is None else str(path),
         "settings": {
             **env_options,
             **tally.settings,
+            "rollouts_per_problem": options.rollouts,
             "num_envs": options.num_envs,
             "seed": options.seed,
         },
@@ -130,8 +133,7 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         "caveats": caveats,
         "wall_time_s": round(wall_time_s, 3),
     }
-    with _new_file(options.out, "summary.json") as file:
-        file.write(json.dumps(summary, indent=2) + "\n")
+    summary_file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     if transcript:
         print(transcript)
     Console().print(results_table(summary, options.out))
@@ -230,85 +232,19 @@ def _begin(
     return list(begun)
 
 
-@dataclass(slots=True)
-class Tally:
-    """What is kept of the episodes for the scores; the records themselves are large."""
-
-    turn_limit: int
-    solved_in_turn: dict[str, list[int | None]] = field(
-        default_factory=lambda: defaultdict[str, list[int | None]](list)
-    )
-    """For each problem the turn in which each rollout solved it, None for those that did not."""
-
-    rewards: list[float] = field(default_factory=list)
-    num_replies: int = 0
-    num_invalid_replies: int = 0
-    num_sandbox_failures: int = 0
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """Of the records: dataset, limits, sandbox and so on."""
-
-    def add(self, episode: Episode) -> None:
-        """Count an episode; one that the sandbox failed is not scored."""
-        self.settings = episode.settings
-        if episode.ended_by is EndedBy.SANDBOX_FAILURE:
-            self.num_sandbox_failures += 1
-            return
-        num_turns = len(episode.turns)
-        turn = num_turns if episode.private_passed else None
-        self.solved_in_turn[episode.problem_id].append(turn)
-        self.rewards.append(episode.reward)
-        self.num_replies += num_turns
-        self.num_invalid_replies += num_invalid_replies(episode)
-
-    @property
-    def rate_so_far(self) -> str:
-        """The share of the rollouts so far that solved their problem, as text."""
-        solved = [turn is not None for turns in self.solved_in_turn.values() for turn in turns]
-        return f"{np.mean(solved):.1%} solved" if solved else "none scored yet"
-
-    def scores(self, seed: int) -> dict[str, Any]:
-        """Everything measured, in JSON's types; None where no episode was scored."""
-        turns = list(self.solved_in_turn.values())
-        solved = [[turn is not None for turn in rollouts] for rollouts in turns]
-        interval = bootstrap_interval(solved, seed=seed) if solved else None
-        return {
-            "num_problems": len(turns),
-            "num_rollouts": len(self.rewards),
-            "num_sandbox_failures": self.num_sandbox_failures,
-            "metric": f"1@{self.turn_limit}",
-            "solve_rate": one_at_three(solved) if solved else None,
-            "interval_95": [interval.low, interval.high] if interval else None,
-            "interval_resamples": interval.resampled if interval else None,
-            "solved_within": solved_within(turns, self.turn_limit) if solved else None,
-            "mean_reward": float(np.mean(self.rewards)) if solved else None,
-            "invalid_reply_rate": self.num_invalid_replies / self.num_replies if solved else None,
-        }
-
-
-def num_invalid_replies(episode: Episode) -> int:
-    """How many replies of an episode have no program, or one that does not compile.
-
-    Where a reply's program ran on no public test, only its penalty tells.
-    """
-    last = episode.turns[-1]
-    return sum(
-        turn.submission is None
-        or (turn is not last and turn.reward < 0)
-        or (turn.public_report is not None and turn.public_report.verdict is Verdict.COMPILE_ERROR)
-        for turn in episode.turns
-    )
-
-
 def results_table(summary: Mapping[str, Any], folder: Path) -> Table:
     """The summary for people."""
     table = Table(show_header=False, title=f"{summary['agent']} on {summary['env']}")
     row = table.add_row
+    per_problem = summary["settings"]["rollouts_per_problem"]
     source = f"{summary['dataset']}, split {summary['split']}"
+    if summary["path"] is not None:
+        source += f", from {summary['path']}"
     if summary["split"] == "bundled":
         source += "\n[bold]the package's own problems: not a CodeContests result[/bold]"
     row("data", source)
     row("problems", str(summary["num_problems"]))
-    row("rollouts", str(summary["num_rollouts"]))
+    row("rollouts", f"{summary['num_rollouts']}, {per_problem} of each problem")
     if summary["solve_rate"] is None:
         row(summary["metric"], "no episode could be scored")
     else:
@@ -322,7 +258,8 @@ def results_table(summary: Mapping[str, Any], folder: Path) -> Table:
             row(f"solved by turn {turn}", f"{rate:.1%}")
         row("mean reward", f"{summary['mean_reward']:+.2f}")
         row("invalid replies", f"{summary['invalid_reply_rate']:.1%}")
-    row("sandbox failures", str(summary["num_sandbox_failures"]))
+    num_dropped = summary["num_sandbox_failures"]
+    row("sandbox failures", f"{num_dropped} rollouts, dropped" if num_dropped else "0")
     for caveat in summary["caveats"]:
         row("caveat", caveat)
     row("wall time", f"{summary['wall_time_s']:.1f} s")
@@ -388,16 +325,16 @@ def _look_up(kind: str, name: str, known: Mapping[str, T]) -> T:
     raise UnknownNameError(f"unknown {kind} {name!r}{hint} Known: {', '.join(known)}.")
 
 
-def _new_file(folder: Path, name: str) -> IO[str]:
+def _new_files(folder: Path, *names: str) -> list[Path]:
+    """Paths in a folder, which is made; earlier results are never mixed with new ones."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return (folder / name).open("x", encoding="utf-8")
-    except FileExistsError as error:
-        raise ConfigError(
-            f"{folder / name} is there already; give another folder as --out, or remove it."
-        ) from error
     except OSError as error:
-        raise ConfigError(f"--out {folder} cannot be written to: {error}.") from error
+        raise ConfigError(f"--out {folder} cannot be made: {error}.") from error
+    paths = [folder / name for name in names]
+    if present := [str(path) for path in paths if path.exists()]:
+        raise ConfigError(f"there is {present[0]} already; give another --out, or remove it.")
+    return paths
 
 
 def _versions(settings: Mapping[str, Any]) -> dict[str, Any]:

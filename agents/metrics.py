@@ -1,12 +1,15 @@
 """How well an agent does, from which of its rollouts solved their problem."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import comb
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from codefeedback_env import EndedBy, Episode, Verdict
 
 Solved = Sequence[Sequence[bool]]
 """For each problem, which of its rollouts solved it; at least one rollout each."""
@@ -113,6 +116,75 @@ def bootstrap_interval(solved: Solved, *, num_resamples: int = 200, seed: int = 
         low=float(low),
         high=float(high),
         resampled="rollouts" if num_rollouts.max() > 1 else "problems",
+    )
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is kept of the episodes for the scores; the records themselves are large."""
+
+    turn_limit: int
+    solved_in_turn: dict[str, list[int | None]] = field(
+        default_factory=lambda: defaultdict[str, list[int | None]](list)
+    )
+    """For each problem the turn in which each rollout solved it, None for those that did not."""
+
+    rewards: list[float] = field(default_factory=list)
+    num_replies: int = 0
+    num_invalid_replies: int = 0
+    num_sandbox_failures: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of the records: dataset, limits, sandbox and so on."""
+
+    def add(self, episode: Episode) -> None:
+        """Count an episode; one that the sandbox failed is not scored."""
+        self.settings = episode.settings
+        if episode.ended_by is EndedBy.SANDBOX_FAILURE:
+            self.num_sandbox_failures += 1
+            return
+        num_turns = len(episode.turns)
+        turn = num_turns if episode.private_passed else None
+        self.solved_in_turn[episode.problem_id].append(turn)
+        self.rewards.append(episode.reward)
+        self.num_replies += num_turns
+        self.num_invalid_replies += num_invalid_replies(episode)
+
+    @property
+    def rate_so_far(self) -> str:
+        """The share of the rollouts so far that solved their problem, as text."""
+        solved = [turn is not None for turns in self.solved_in_turn.values() for turn in turns]
+        return f"{np.mean(solved):.1%} solved" if solved else "none scored yet"
+
+    def scores(self, seed: int) -> dict[str, Any]:
+        """Everything measured, in JSON's types; None where no episode was scored."""
+        turns = list(self.solved_in_turn.values())
+        solved = [[turn is not None for turn in rollouts] for rollouts in turns]
+        interval = bootstrap_interval(solved, seed=seed) if solved else None
+        return {
+            "num_problems": len(turns),
+            "num_rollouts": len(self.rewards),
+            "num_sandbox_failures": self.num_sandbox_failures,
+            "metric": f"1@{self.turn_limit}",
+            "solve_rate": one_at_three(solved) if solved else None,
+            "interval_95": [interval.low, interval.high] if interval else None,
+            "interval_resamples": interval.resampled if interval else None,
+            "solved_within": solved_within(turns, self.turn_limit) if solved else None,
+            "mean_reward": float(np.mean(self.rewards)) if solved else None,
+            "invalid_reply_rate": self.num_invalid_replies / self.num_replies if solved else None,
+        }
+
+
+def num_invalid_replies(episode: Episode) -> int:
+    """How many replies of an episode have no program, or one that does not compile.
+
+    Where a reply's program ran on no public test, only its penalty tells.
+    """
+    last = episode.turns[-1]
+    return sum(
+        turn.submission is None
+        or (turn is not last and turn.reward < 0)
+        or (turn.public_report is not None and turn.public_report.verdict is Verdict.COMPILE_ERROR)
+        for turn in episode.turns
     )
 
 

@@ -60,6 +60,5 @@ def make_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     for name, module in VERBS.items():
         verb = verbs.add_parser(name, help=module.HELP, description=module.DESCRIPTION)
-        verb.set_defaults(run=module.run)
         module.add_arguments(verb)
     return parser

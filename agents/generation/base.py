@@ -14,7 +14,7 @@ class Conversation:
 
     problem_id: str
     seed: int
-    """Of the episode; whoever draws from it gets the same replies in whatever order they are asked."""
+    """Of the episode; replies drawn from it do not depend on which episodes end first."""
 
     messages: tuple[Message, ...]
     """Oldest first; the first is the prompt."""

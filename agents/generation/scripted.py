@@ -46,10 +46,10 @@ class ScriptedPolicy:
     def _reference(self, problem_id: str, attempt: int) -> str:
         """A reply with a right program, another one at each attempt while there are any."""
         if problem_id not in self._references:
-            programs = self._problems.reference_programs(problem_id)[:MAX_PROGRAMS]
-            self._references[problem_id] = tuple(program.source_code for program in programs)
-        programs = self._references[problem_id]
-        return as_reply(programs[min(attempt, len(programs) - 1)] if programs else HOPELESS_PROGRAM)
+            found = self._problems.reference_programs(problem_id)[:MAX_PROGRAMS]
+            self._references[problem_id] = tuple(program.source_code for program in found)
+        programs = self._references[problem_id] or (HOPELESS_PROGRAM,)
+        return as_reply(programs[min(attempt, len(programs) - 1)])
 
 
 class Reference(ScriptedPolicy):

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
+from codefeedback_env.errors import ConfigError
 from codefeedback_env.judge.self_test import self_test
 from codefeedback_env.sandbox.base import InputFile, Limits, Sandbox
 from codefeedback_env.sandbox.catalog import HOW_TO_GET_A_JAIL, SANDBOXES, open_sandbox
@@ -95,12 +95,17 @@ class SandboxState:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``run``."""
+    parser.set_defaults(run=run)
     parser.add_argument("--python", metavar="PATH", help="interpreter of the programs")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what was found; 0 if some confining sandbox works, else 1."""
+    if arguments.python is not None and not os.path.exists(arguments.python):
+        raise ConfigError(
+            f"--python {arguments.python} does not exist; give an interpreter's path."
+        )
     machine = examine_machine()
     states = [try_sandbox(name, arguments.python) for name in SANDBOXES]
     chosen = next((state for state in states if state.in_auto and state.opens), None)
@@ -237,27 +242,23 @@ def _advice(machine: Machine, states: list[SandboxState]) -> list[str]:
 def _print_report(
     machine: Machine, states: list[SandboxState], why: str, advice: list[str]
 ) -> None:
-    console = Console(highlight=False, markup=False)
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(no_wrap=True)
-    facts.add_column()
-    for key, value in _facts(machine):
-        facts.add_row(key, value)
-    console.print(facts)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    _print_pairs(console, _facts(machine), indent="")
     for state in states:
         console.print()
         word, style = ("works", "green") if state.works else ("does not work", "red")
         console.print(f"{state.name}: {word}", style=style)
-        details = Table.grid(padding=(0, 2))
-        details.add_column(no_wrap=True)
-        details.add_column()
-        for key, value in _details(state):
-            details.add_row(f"  {key}", value)
-        console.print(details)
+        _print_pairs(console, _details(state), indent="  ")
     console.print()
     console.print(why, style="bold")
     for line in advice:
         console.print(f"- {line}")
+
+
+def _print_pairs(console: Console, pairs: list[tuple[str, str]], indent: str) -> None:
+    width = max(len(key) for key, _ in pairs)
+    for key, value in pairs:
+        console.print(f"{indent}{key:{width}}  {value}")
 
 
 def _facts(machine: Machine) -> list[tuple[str, str]]:
@@ -268,7 +269,7 @@ def _facts(machine: Machine) -> list[tuple[str, str]]:
         ("CPUs", f"{machine.cpus}, {machine.cpus_usable} usable{quota}"),
         ("container", machine.container or "no sign of one"),
         ("Python", machine.python),
-        *((f"{name}", found or "not on PATH") for name, found in machine.binaries.items()),
+        *((name, found or "not on PATH") for name, found in machine.binaries.items()),
         *(
             (path.removeprefix("/proc/sys/").replace("/", "."), _setting(path, content))
             for path, content in machine.user_namespaces.items()

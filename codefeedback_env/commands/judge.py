@@ -65,6 +65,7 @@ Row = dict[str, Any]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``run``."""
+    parser.set_defaults(run=run)
     add_problem_arguments(parser)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--submissions", type=Path, metavar="FILE", help="JSON lines to judge")

@@ -23,7 +23,14 @@ from codefeedback_env.datasets.sampling import limit_hidden_tests
 from codefeedback_env.episode import EndedBy, Episode, Turn
 from codefeedback_env.errors import CodeFeedbackError, RecordError, SandboxUnavailableError
 from codefeedback_env.judge.judge import Judge
-from codefeedback_env.judge.protocol import JudgeReport, PackedProblem, Plan, Stage, WorkerInfo, pack
+from codefeedback_env.judge.protocol import (
+    JudgeReport,
+    PackedProblem,
+    Plan,
+    Stage,
+    WorkerInfo,
+    pack,
+)
 from codefeedback_env.lookup import look_up
 from codefeedback_env.make import load_problems
 from codefeedback_env.problem import Pool
@@ -76,6 +83,7 @@ class Outcome:
     """The sandbox had failed, so there is nothing to compare with."""
 
     recorded_on: str | None = None
+    """Sandbox and interpreter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +166,7 @@ class _Replay:
                 problem_id=problem_id,
                 num_turns=len(episode.turns),
                 differences=differences,
-                recorded_on=_machine(episode.settings.get("sandbox"), episode.settings),
+                recorded_on=_recorded_on(episode),
             )
 
         return wait
@@ -311,8 +319,13 @@ def _pack(problems: ProblemSet, problem_id: str, rules: _Rules) -> PackedProblem
     return pack(limited, judging=rules.judging, checker=checker, time_factor=rules.time_factor)
 
 
-def _machine(sandbox: object, settings: object) -> str | None:
-    return None
+def _recorded_on(episode: Episode) -> str:
+    sandbox, python, numpy = (episode.settings.get(key) for key in ("sandbox", "python", "numpy"))
+    return _machine(sandbox, python, numpy)
+
+
+def _machine(sandbox: object, python: object, numpy: object) -> str:
+    return f"{sandbox}, Python {python}, {f'numpy {numpy}' if numpy else 'no numpy'}"
 
 
 def _print_outcome(outcome: Outcome) -> None:
@@ -326,9 +339,12 @@ def _print_outcome(outcome: Outcome) -> None:
 
 
 class _Totals:
+    """Counts what came out, without keeping it."""
+
     def __init__(self) -> None:
         self.num_episodes = self.num_turns = self.num_differences = 0
         self.num_errors = self.num_skipped = 0
+        self._recorded_on: set[str] = set()
 
     @property
     def all_equal(self) -> bool:
@@ -340,9 +356,19 @@ class _Totals:
         self.num_episodes += not outcome.skipped and outcome.error is None
         self.num_turns += outcome.num_turns
         self.num_differences += len(outcome.differences)
+        if outcome.differences and outcome.recorded_on is not None:
+            self._recorded_on.add(outcome.recorded_on)
 
     def print(self, machine: WorkerInfo) -> None:
-        print(
+        here = _machine(machine.sandbox, machine.python_version, machine.numpy_version)
+        for there in sorted(self._recorded_on - {here}):
+            print(f"Some that differ were recorded in {there}; judged here in {here}.")
+        parts = [
             f"{self.num_episodes} episodes, {self.num_turns} turns, "
             f"{self.num_differences} differences"
-        )
+        ]
+        if self.num_errors:
+            parts.append(f"{self.num_errors} records could not be judged")
+        if self.num_skipped:
+            parts.append(f"{self.num_skipped} skipped, whose sandbox had failed")
+        print("; ".join(parts))

@@ -49,7 +49,7 @@ def verdicts(report: JudgeReport) -> dict[str, Verdict | None]:
 @pytest.fixture
 def own_judge(judge) -> Iterator[Judge]:
     """A judge with a worker nobody else uses."""
-    own = Judge(sandbox=judge.info().sandbox, num_workers=1, python="/usr/bin/python3")
+    own = Judge(sandbox=judge.info().sandbox, num_workers=1)
     yield own
     own.close()
 
@@ -255,9 +255,9 @@ def test_killed_worker_is_replaced_and_its_submission_judged_again(own_judge):
 def test_worker_killed_twice_over_a_submission_is_a_sandbox_error(own_judge):
     own_judge.info()
     future = submit(own_judge, SLEEP)
+    workers = pool_for(own_judge.settings)._workers
     for _ in range(2):
-        pool = pool_for(own_judge.settings)
-        assert wait_until(lambda: pool._workers[0].info is not None and pool._workers[0].jobs)
+        assert wait_until(lambda: workers[0].info is not None and workers[0].jobs)
         time.sleep(0.1)
         os.kill(worker_pids(own_judge)[0], signal.SIGKILL)
         dead = worker_pids(own_judge)
@@ -303,7 +303,7 @@ def test_close_ends_the_workers_and_use_starts_them_again(own_judge):
 
 
 def test_garbage_collection_ends_the_workers(judge):
-    own = Judge(sandbox=judge.info().sandbox, num_workers=1, python="/usr/bin/python3")
+    own = Judge(sandbox=judge.info().sandbox, num_workers=1)
     submit(own, ADD).result()
     pids = worker_pids(own)
     del own
@@ -316,7 +316,7 @@ def test_close_gives_back_every_descriptor(judge):
         return len(os.listdir("/proc/self/fd"))
 
     def use() -> None:
-        own = Judge(sandbox=judge.info().sandbox, num_workers=2, python="/usr/bin/python3")
+        own = Judge(sandbox=judge.info().sandbox, num_workers=2)
         submit(own, ADD).result()
         own.close()
 

@@ -7,9 +7,9 @@ Three policies, all built from the tables below:
   It allows what it does not name, so it is nothing without the leader's filter under it;
 * ``one_shot_filter``: both at once, for a jail that runs one program.
 
-A call a policy does not name fails with EPERM, so that odd but honest code gets an exception. A call
-no honest program makes ends the process with SIGSYS, which the judge reports. Calls newer than the
-tables fail with ENOSYS, on which a newer libc falls back to older ones.
+A call that a policy does not name fails with EPERM, so that odd but honest code gets an exception.
+A call that no honest program makes ends the process with SIGSYS, which the judge reports. Calls
+newer than the tables fail with ENOSYS, on which a newer libc falls back to older ones.
 
 Not covered: pointers (a filter sees numbers only, so no paths), and bugs in the calls allowed.
 """
@@ -42,7 +42,7 @@ rt_sigsuspend sigaltstack pause alarm getitimer setitimer"""  # to itself, from 
 _CLOCKS = """time gettimeofday clock_gettime clock_getres clock_nanosleep nanosleep times"""
 
 _ABOUT_ITSELF = """getpid getppid getpgid getpgrp getsid getuid geteuid getgid getegid getresuid
-getresgid getgroups umask uname sysinfo getrusage getrlimit getpriority getrandom capget"""
+getresgid getgroups umask uname sysinfo getrusage getrlimit getpriority getrandom"""
 
 _ALLOWED = " ".join(
     (_FILES, _LOOK_UPS, _WAITING, _MEMORY, _THREADS, _OWN_SIGNALS, _CLOCKS, _ABOUT_ITSELF)
@@ -55,8 +55,8 @@ perf_event_open"""  # each a large attack surface, and io_uring goes around any 
 
 _KEYRINGS = "add_key request_key keyctl"  # would carry state from one submission to the next
 
-_NAMESPACES_AND_MOUNTS = """unshare setns mount umount2 pivot_root chroot open_by_handle_at open_tree
-open_tree_attr move_mount mount_setattr fsopen fsconfig fsmount fspick"""
+_NAMESPACES_AND_MOUNTS = """unshare setns mount umount2 pivot_root chroot open_by_handle_at
+open_tree open_tree_attr move_mount mount_setattr fsopen fsconfig fsmount fspick"""
 
 _MACHINE = """init_module finit_module delete_module kexec_load kexec_file_load reboot swapon
 swapoff iopl ioperm modify_ldt"""
@@ -65,10 +65,13 @@ _HOSTILE = " ".join(
     (_OTHER_PROCESSES, _KERNEL_MACHINERY, _KEYRINGS, _NAMESPACES_AND_MOUNTS, _MACHINE)
 ).split()
 
-# What the leader does and a program may not: fork aside, reap and kill its test children, receive
-# tests and report results on its socket.
-_LEADER_ONLY = """wait4 kill tgkill pidfd_open pidfd_send_signal sendmsg recvmsg getsockopt prctl
-seccomp""".split()
+_CHILDREN = "wait4 kill tgkill pidfd_open pidfd_send_signal"  # the leader's test children
+
+_MESSAGES = "sendmsg recvmsg getsockopt"  # the leader receives tests and reports results
+
+_CONFINEMENT = "prctl seccomp"  # the leader's children confine themselves further
+
+_LEADER_ONLY = " ".join((_CHILDREN, _MESSAGES, _CONFINEMENT)).split()
 
 # --- Arguments -----------------------------------------------------------------------------------
 
@@ -95,9 +98,8 @@ _FCNTLS = {
 }
 _F_SETFL = 4
 _O_ASYNC = 0x2000  # would send signals
-_WRITING_FLAGS = (
-    0x00400243  # O_ACCMODE, O_CREAT, O_TRUNC, O_TMPFILE: nothing there is to be written
-)
+_WRITING_FLAGS = 0x00400243
+"""O_ACCMODE, O_CREAT, O_TRUNC, O_TMPFILE: a program finds nothing to write to by name."""
 _AF_UNIX = 1
 _SOCK_STREAM = 1
 _SOCK_FLAGS = 0x00080800  # SOCK_NONBLOCK, SOCK_CLOEXEC
@@ -145,25 +147,24 @@ _MACHINES = {
             ftruncate 77 getcwd 79 chdir 80 readlink 89 umask 95 gettimeofday 96 getrlimit 97
             getrusage 98 sysinfo 99 times 100 ptrace 101 getuid 102 getgid 104 geteuid 107
             getegid 108 getppid 110 getpgrp 111 getgroups 115 getresuid 118 getresgid 120
-            getpgid 121 getsid 124 capget 125 rt_sigpending 127 rt_sigtimedwait 128
-            rt_sigsuspend 130 sigaltstack 131 getpriority 140 sched_getparam 143
-            sched_getscheduler 145 sched_get_priority_max 146 sched_get_priority_min 147
-            sched_rr_get_interval 148 modify_ldt 154 pivot_root 155 prctl 157 chroot 161 mount 165
-            umount2 166 swapon 167 swapoff 168 reboot 169 iopl 172 ioperm 173 init_module 175
-            delete_module 176 gettid 186 time 201 futex 202 sched_setaffinity 203
-            sched_getaffinity 204 epoll_create 213 getdents64 217 set_tid_address 218
-            restart_syscall 219 clock_gettime 228 clock_getres 229 clock_nanosleep 230
-            exit_group 231 epoll_wait 232 epoll_ctl 233 tgkill 234 kexec_load 246 add_key 248
-            request_key 249 keyctl 250 openat 257 newfstatat 262 readlinkat 267 faccessat 269
-            pselect6 270 ppoll 271 unshare 272 set_robust_list 273 epoll_pwait 281 eventfd 284
-            eventfd2 290 epoll_create1 291 dup3 292 pipe2 293 preadv 295 pwritev 296
-            perf_event_open 298 prlimit64 302 open_by_handle_at 304 setns 308 getcpu 309
-            process_vm_readv 310 process_vm_writev 311 kcmp 312 finit_module 313 seccomp 317
-            getrandom 318 kexec_file_load 320 bpf 321 userfaultfd 323 preadv2 327 pwritev2 328
-            statx 332 rseq 334 pidfd_send_signal 424 io_uring_setup 425 io_uring_enter 426
-            io_uring_register 427 open_tree 428 move_mount 429 fsopen 430 fsconfig 431 fsmount 432
-            fspick 433 pidfd_open 434 clone3 435 close_range 436 pidfd_getfd 438 faccessat2 439
-            epoll_pwait2 441 mount_setattr 442 open_tree_attr 467
+            getpgid 121 getsid 124 rt_sigpending 127 rt_sigtimedwait 128 rt_sigsuspend 130
+            sigaltstack 131 getpriority 140 sched_getparam 143 sched_getscheduler 145
+            sched_get_priority_max 146 sched_get_priority_min 147 sched_rr_get_interval 148
+            modify_ldt 154 pivot_root 155 prctl 157 chroot 161 mount 165 umount2 166 swapon 167
+            swapoff 168 reboot 169 iopl 172 ioperm 173 init_module 175 delete_module 176 gettid 186
+            time 201 futex 202 sched_setaffinity 203 sched_getaffinity 204 epoll_create 213
+            getdents64 217 set_tid_address 218 restart_syscall 219 clock_gettime 228
+            clock_getres 229 clock_nanosleep 230 exit_group 231 epoll_wait 232 epoll_ctl 233
+            tgkill 234 kexec_load 246 add_key 248 request_key 249 keyctl 250 openat 257
+            newfstatat 262 readlinkat 267 faccessat 269 pselect6 270 ppoll 271 unshare 272
+            set_robust_list 273 epoll_pwait 281 eventfd 284 eventfd2 290 epoll_create1 291 dup3 292
+            pipe2 293 preadv 295 pwritev 296 perf_event_open 298 prlimit64 302 open_by_handle_at 304
+            setns 308 getcpu 309 process_vm_readv 310 process_vm_writev 311 kcmp 312
+            finit_module 313 seccomp 317 getrandom 318 kexec_file_load 320 bpf 321 userfaultfd 323
+            preadv2 327 pwritev2 328 statx 332 rseq 334 pidfd_send_signal 424 io_uring_setup 425
+            io_uring_enter 426 io_uring_register 427 open_tree 428 move_mount 429 fsopen 430
+            fsconfig 431 fsmount 432 fspick 433 pidfd_open 434 clone3 435 close_range 436
+            pidfd_getfd 438 faccessat2 439 epoll_pwait2 441 mount_setattr 442 open_tree_attr 467
         """,
     ),
     "aarch64": _Machine(
@@ -175,8 +176,8 @@ _MACHINES = {
             fcntl 25 ioctl 29 umount2 39 mount 40 pivot_root 41 ftruncate 46 faccessat 48 chdir 49
             chroot 51 openat 56 close 57 pipe2 59 getdents64 61 lseek 62 read 63 write 64 readv 65
             writev 66 pread64 67 pwrite64 68 preadv 69 pwritev 70 pselect6 72 ppoll 73 readlinkat 78
-            newfstatat 79 fstat 80 capget 90 exit 93 exit_group 94 set_tid_address 96 unshare 97
-            futex 98 set_robust_list 99 nanosleep 101 getitimer 102 setitimer 103 kexec_load 104
+            newfstatat 79 fstat 80 exit 93 exit_group 94 set_tid_address 96 unshare 97 futex 98
+            set_robust_list 99 nanosleep 101 getitimer 102 setitimer 103 kexec_load 104
             init_module 105 delete_module 106 clock_gettime 113 clock_getres 114 clock_nanosleep 115
             ptrace 117 sched_getscheduler 120 sched_getparam 121 sched_setaffinity 122
             sched_getaffinity 123 sched_yield 124 sched_get_priority_max 125
@@ -212,6 +213,7 @@ ENOSYS = 0x00050026
 _LOAD, _RETURN, _GO = 0x20, 0x06, 0x05
 _EQUAL, _AT_LEAST, _ANY_BIT = 0x15, 0x35, 0x45
 _NUMBER, _ARCH = 0, 4  # offsets in struct seccomp_data
+_NOTHING = -1
 
 
 def _argument(index: int) -> int:
@@ -352,7 +354,7 @@ def _confining(machine: _Machine, rules: dict[str, Decision]) -> Decision:
     steps: list[tuple[int, Decision]] = []  # (first number, decision from there on)
     for number in range(max(numbered) + 1):
         decision = numbered.get(number, EPERM)
-        if not steps or steps[-1][1] is not decision:
+        if not steps or steps[-1][1] != decision:
             steps.append((number, decision))
     steps.append((max(numbered) + 1, ENOSYS))
     if machine.has_x32:
@@ -401,24 +403,22 @@ class _Assembler:
 
     def __init__(self) -> None:
         self._backwards: list[bytes] = []
-        self._places: dict[tuple[bool, int, int | None], int] = {}
+        self._places: dict[tuple[bool, Decision, int], int] = {}
 
     def assemble(self, decision: Decision) -> bytes:
-        self._place(decision, None)
+        self._place(decision, _NOTHING)
         return b"".join(reversed(self._backwards))
 
-    def _place(self, decision: Decision, loaded: int | None) -> int:
+    def _place(self, decision: Decision, loaded: int) -> int:
         """Where ``decision`` starts, counted from the end; ``loaded`` is the word at hand there."""
-        if isinstance(decision, int):
-            key = (False, decision, None)
-        else:
-            key = (True, id(decision), loaded)
+        fixed = isinstance(decision, int)
+        key = (fixed, decision if fixed else id(decision), _NOTHING if fixed else loaded)
         place = self._places.get(key)
         if place is None or self._distance(place) >= self._FARTHEST_JUMP:
             place = self._places[key] = self._lay_out(decision, loaded)
         return place
 
-    def _lay_out(self, decision: Decision, loaded: int | None) -> int:
+    def _lay_out(self, decision: Decision, loaded: int) -> int:
         if isinstance(decision, int):
             return self._add(_RETURN, 0, 0, decision)
         then = self._place(decision.then, decision.word)
@@ -480,9 +480,8 @@ class Filter:
             for offset in range(0, len(instructions), 8)
             if struct.unpack_from("=HBBI", instructions, offset)[::3] == (_EQUAL, _OWN_PID)
         ]
-        program = struct.pack(
-            "@HP", len(instructions) // 8, ctypes.addressof(self._instructions)
-        )  # struct sock_fprog
+        # struct sock_fprog
+        program = struct.pack("@HP", len(instructions) // 8, ctypes.addressof(self._instructions))
         self._program = ctypes.create_string_buffer(program, len(program))
 
     def install(self, all_threads: bool = False) -> None:
@@ -519,8 +518,8 @@ def check_available() -> None:
     if _syscall(number, _GET_ACTION_AVAIL, 0, ctypes.byref(action)):
         reason = os.strerror(ctypes.get_errno())
         raise SeccompUnavailableError(
-            f"this kernel cannot end a process for a system call ({reason}); Linux 4.14 can, unless "
-            "it was built without CONFIG_SECCOMP_FILTER."
+            f"this kernel cannot end a process for a system call ({reason}); Linux 4.14 and later "
+            "can, unless built without CONFIG_SECCOMP_FILTER."
         )
 
 
