@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import gymnasium
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -239,7 +240,7 @@ def results_table(summary: Mapping[str, Any], folder: Path) -> Table:
     per_problem = summary["settings"]["rollouts_per_problem"]
     source = f"{summary['dataset']}, split {summary['split']}"
     if summary["path"] is not None:
-        source += f", from {summary['path']}"
+        source += f", from {escape(summary['path'])}"
     if summary["split"] == "bundled":
         source += "\n[bold]the package's own problems: not a CodeContests result[/bold]"
     row("data", source)
@@ -261,9 +262,9 @@ def results_table(summary: Mapping[str, Any], folder: Path) -> Table:
     num_dropped = summary["num_sandbox_failures"]
     row("sandbox failures", f"{num_dropped} rollouts, dropped" if num_dropped else "0")
     for caveat in summary["caveats"]:
-        row("caveat", caveat)
+        row("caveat", escape(caveat))
     row("wall time", f"{summary['wall_time_s']:.1f} s")
-    row("written to", str(folder))
+    row("written to", escape(str(folder)))
     return table
 
 
@@ -273,7 +274,7 @@ def _with_progress(
     """Count episodes into the tally as they pass, and show how far it is."""
     console = Console(stderr=True)
     columns = (
-        TextColumn(agent),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),

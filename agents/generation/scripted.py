@@ -38,7 +38,8 @@ class ScriptedPolicy:
     def caveats(self) -> Sequence[str]:
         """How many of the problems asked about lack a reference program."""
         num_without = sum(not programs for programs in self._references.values())
-        return [f"no reference program for {num_without} problems"] if num_without else []
+        noun = "problem" if num_without == 1 else "problems"
+        return [f"no reference program for {num_without} {noun}"] if num_without else []
 
     def close(self) -> None:
         """See Generator."""

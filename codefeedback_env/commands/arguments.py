@@ -65,6 +65,8 @@ def open_problems(arguments: argparse.Namespace) -> ProblemSet | None:
                 f"{place!r} is a dataset by name and --dataset says {dataset!r}; give one of them, "
                 f"or write ./{place} for a file of that name."
             )
+        if place == BUNDLED and arguments.split not in (None, BUNDLED):
+            raise ConfigError(f"the bundled problems have no split {arguments.split!r}.")
         return load_problems(place, split=arguments.split)
     if not Path(place).exists() and Path(place).name == place and not Path(place).suffix:
         look_up("dataset, file or directory", place, DATASET_NAMES)
@@ -78,15 +80,21 @@ def open_judge(arguments: argparse.Namespace) -> Judge:
         ConfigError: there is no such sandbox, or less than one worker.
     """
     look_up("sandbox", arguments.sandbox, {**SANDBOXES, AUTO: None})
+    if arguments.workers is not None and arguments.workers < 1:
+        raise ConfigError(f"--workers {arguments.workers} must be at least 1.")
     return Judge(sandbox=arguments.sandbox, num_workers=arguments.workers, python=arguments.python)
 
 
-@lru_cache(256)
 def unknown_problem(problems: ProblemSet, problem_id: str) -> UnknownProblemError:
     """The error for an id that is not among the problems, with the closest one that is."""
-    close = difflib.get_close_matches(problem_id, problems.ids, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
+    close = _closest_id(problems, problem_id)
+    hint = "." if close is None else f"; did you mean {close!r}?"
     return UnknownProblemError(
         f"no problem {problem_id!r} in {problems.name} (split {problems.split!r}, "
         f"{len(problems)} problems){hint}"
     )
+
+
+@lru_cache(256)  # one wrong name often comes up in many lines
+def _closest_id(problems: ProblemSet, problem_id: str) -> str | None:
+    return next(iter(difflib.get_close_matches(problem_id, problems.ids, n=1)), None)

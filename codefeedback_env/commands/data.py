@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from codefeedback_env.commands import data_check
+from codefeedback_env.commands.console import PlainConsole
 from codefeedback_env.datasets.fetch import HUB_DATASETS, data_directory, fetch
 from codefeedback_env.datasets.rows import open_rows
 from codefeedback_env.errors import CodeFeedbackError, ConfigError, DatasetNotFoundError
@@ -57,7 +57,7 @@ def run_list(arguments: argparse.Namespace) -> int:
     for name in DATASETS:
         for split in HUB_DATASETS[name].splits if name in HUB_DATASETS else (DEFAULT_SPLIT,):
             table.add_row(name, split, _state(data_directory(name), split))
-    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console = PlainConsole(soft_wrap=True)
     console.print(table, soft_wrap=False)
     for name in DATASETS:
         console.print(f"{name} is looked for in {data_directory(name)}")

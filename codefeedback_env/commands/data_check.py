@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +21,7 @@ from codefeedback_env.commands.arguments import (
     open_judge,
     open_problems,
 )
+from codefeedback_env.commands.console import PlainConsole
 from codefeedback_env.commands.in_flight import collect_in_order
 from codefeedback_env.commands.json_lines import open_output
 from codefeedback_env.commands.progress import progress
@@ -269,7 +269,7 @@ class _Summary:
         self._num_without_reference += not check.num_reference_programs
 
     def print(self, json_path: Path | None) -> None:
-        console = Console(markup=False, highlight=False)
+        console = PlainConsole()
         if self._shown:
             table = Table("problem", "finding", "detail")
             for column in table.columns:

@@ -12,8 +12,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
-
+from codefeedback_env.commands.console import PlainConsole
 from codefeedback_env.errors import ConfigError
 from codefeedback_env.judge.self_test import self_test
 from codefeedback_env.sandbox.base import InputFile, Limits, Sandbox
@@ -26,10 +25,11 @@ DESCRIPTION = (
 )
 
 UNCONFINED = "unsafe"
-_NAMESPACES = (
-    "namespaces of its own, no network, a read-only root; system calls are not filtered yet"
-)
+_NAMESPACES = "namespaces of its own, no network, only system files and the interpreter, read-only"
 PROMISES = {
+    "nsjail": _NAMESPACES,
+    "bubblewrap": _NAMESPACES,
+    "landlock": "no network, only system files and the interpreter, read-only; no namespaces",
     "nsjail-per-test": _NAMESPACES,
     "bubblewrap-per-test": _NAMESPACES,
     UNCONFINED: "nothing: programs can read your files, use the network and end your processes",
@@ -84,6 +84,9 @@ class SandboxState:
     promise: str
     problem: str | None = None
     """Why it does not work."""
+
+    filters_system_calls: bool | None = None
+    """None where it does not open."""
 
     interpreter: str | None = None
     python_version: str | None = None
@@ -174,6 +177,7 @@ def try_sandbox(name: str, python: str | None) -> SandboxState:
         in_auto=in_auto,
         promise=promise,
         problem=problem,
+        filters_system_calls=opened.sandbox.filters_system_calls,
         interpreter=opened.interpreter.path,
         python_version=opened.interpreter.version,
         numpy_version=opened.interpreter.numpy_version,
@@ -201,7 +205,7 @@ def _why_chosen(chosen: SandboxState | None, states: list[SandboxState]) -> str:
         return "'auto' finds no confining sandbox that works here, so the judge refuses to start."
     before = [s.name for s in states[: states.index(chosen)] if s.in_auto]
     reason = (
-        f"the first in the order of preference that works ({', '.join(before)} does not)."
+        f"the first in the order of preference that works; before it comes {', '.join(before)}."
         if before
         else "the first in the order of preference, and it works."
     )
@@ -242,7 +246,7 @@ def _advice(machine: Machine, states: list[SandboxState]) -> list[str]:
 def _print_report(
     machine: Machine, states: list[SandboxState], why: str, advice: list[str]
 ) -> None:
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = PlainConsole(soft_wrap=True)
     _print_pairs(console, _facts(machine), indent="")
     for state in states:
         console.print()
@@ -255,10 +259,13 @@ def _print_report(
         console.print(f"- {line}")
 
 
-def _print_pairs(console: Console, pairs: list[tuple[str, str]], indent: str) -> None:
+def _print_pairs(console: PlainConsole, pairs: list[tuple[str, str]], indent: str) -> None:
     width = max(len(key) for key, _ in pairs)
     for key, value in pairs:
-        console.print(f"{indent}{key:{width}}  {value}")
+        first_line, *more = value.splitlines() or [""]
+        console.print(f"{indent}{key:{width}}  {first_line}")
+        for line in more:
+            console.print(f"{indent}{'':{width}}  {line}")
 
 
 def _facts(machine: Machine) -> list[tuple[str, str]]:
@@ -287,7 +294,8 @@ def _details(state: SandboxState) -> list[tuple[str, str]]:
     details: list[tuple[str, str]] = []
     if state.problem is not None:
         details.append(("why", state.problem))
-    details.append(("promises", state.promise))
+    filtered = {True: "; system calls filtered", False: "; system calls not filtered", None: ""}
+    details.append(("promises", state.promise + filtered[state.filters_system_calls]))
     if state.interpreter is not None:
         numpy = "no numpy" if state.numpy_version is None else f"numpy {state.numpy_version}"
         details.append(

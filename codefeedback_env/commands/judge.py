@@ -102,7 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
     problems = open_problems(arguments)
     if problems is None:
         raise ConfigError(
-            f"no problems: give a dataset ({', '.join(DATASET_NAMES)}), a file or a directory."
+            f"no problems: give a dataset ({', '.join(sorted(DATASET_NAMES))}), a file or "
+            "a directory."
         )
     profiles = {profile.value: profile for profile in Judging}
     rules = _Rules(

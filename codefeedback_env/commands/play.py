@@ -12,7 +12,12 @@ from typing import Any
 
 import gymnasium
 
-from codefeedback_env.commands.arguments import add_judge_arguments, unknown_problem
+from codefeedback_env.commands.arguments import (
+    DATASET_NAMES,
+    add_judge_arguments,
+    unknown_problem,
+)
+from codefeedback_env.datasets.problem_set import PROBLEM_FILTERS
 from codefeedback_env.env import CodeFeedbackEnv
 from codefeedback_env.errors import ConfigError
 from codefeedback_env.lookup import look_up
@@ -41,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", metavar="NAME", help="a dataset, by name")
     parser.add_argument("--path", metavar="PATH", help="file or directory of the dataset")
     parser.add_argument("--split", help="split of the dataset")
+    parser.add_argument(
+        "--problem-filter", metavar="NAME", help=f"one of: {', '.join(PROBLEM_FILTERS)}"
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="decides which problem comes first")
     parser.add_argument("--turns", type=int, metavar="N", help="replies at most (default: 3)")
     parser.add_argument(
@@ -79,12 +87,19 @@ def _make_env(arguments: argparse.Namespace) -> "gymnasium.Env[str, str]":
         if str(spec.entry_point).startswith("codefeedback_env.")
     }
     look_up("environment", env_id, ours)
+    if arguments.dataset is not None:
+        look_up("dataset", arguments.dataset, DATASET_NAMES)
+    if arguments.workers is not None and arguments.workers < 1:
+        raise ConfigError(f"--workers {arguments.workers} must be at least 1.")
+    if arguments.seed is not None and arguments.seed < 0:
+        raise ConfigError(f"--seed {arguments.seed} must be at least 0.")
     options: dict[str, Any] = {
+        "problem_filter": arguments.problem_filter,
         "dataset": arguments.dataset,
         "path": arguments.path,
         "split": arguments.split,
         "turn_limit": arguments.turns,
-        "num_workers": arguments.workers or 1,
+        "num_workers": arguments.workers or 1,  # one program at a time
         "python": arguments.python,
         "sandbox": arguments.sandbox,
     }

@@ -72,6 +72,8 @@ class Sandbox(Protocol):
     """Runs one program on many inputs, each run cut off from everything else."""
 
     name: str
+    filters_system_calls: bool
+    """Whether hostile system calls end a program; else only its namespaces, if any, stop them."""
 
     def run(
         self, source: bytes, inputs: Sequence["InputFile"], limits: Limits

@@ -9,8 +9,15 @@ from codefeedback_env.errors import SandboxError, SandboxUnavailableError
 from codefeedback_env.lookup import look_up
 from codefeedback_env.sandbox.base import InputFile, Limits, Sandbox
 from codefeedback_env.sandbox.interpreters import Interpreter, find_interpreter
-from codefeedback_env.sandbox.jails import Jail, NoJail, find_bubblewrap, find_nsjail
+from codefeedback_env.sandbox.jails import (
+    Jail,
+    NoJail,
+    find_bubblewrap,
+    find_landlock,
+    find_nsjail,
+)
 from codefeedback_env.sandbox.per_test import PerTestSandbox
+from codefeedback_env.sandbox.zygotes import ZygoteSandbox
 
 AUTO = "auto"
 HOW_TO_GET_A_JAIL = (
@@ -33,6 +40,7 @@ class OpenSandbox:
 @dataclass(frozen=True, slots=True)
 class _Kind:
     find_jail: Callable[[int], Jail]
+    sandbox: Callable[[Jail, Interpreter], Sandbox]
     in_auto: bool
     """Whether "auto" may take it; the order of SANDBOXES is its order of preference."""
 
@@ -40,10 +48,19 @@ class _Kind:
 
 
 SANDBOXES: dict[str, _Kind] = {
-    "nsjail-per-test": _Kind(find_nsjail, in_auto=True),
-    "bubblewrap-per-test": _Kind(find_bubblewrap, in_auto=True),
+    "nsjail": _Kind(find_nsjail, ZygoteSandbox, in_auto=True),
+    "bubblewrap": _Kind(find_bubblewrap, ZygoteSandbox, in_auto=True),
+    "landlock": _Kind(
+        find_landlock,
+        ZygoteSandbox,
+        in_auto=True,
+        note="no namespaces: programs can tell which paths exist on this machine",
+    ),
+    "nsjail-per-test": _Kind(find_nsjail, PerTestSandbox, in_auto=False),
+    "bubblewrap-per-test": _Kind(find_bubblewrap, PerTestSandbox, in_auto=False),
     "unsafe": _Kind(
         lambda worker: NoJail(),
+        PerTestSandbox,
         in_auto=False,
         note="programs are not confined: use it only for programs you trust",
     ),
@@ -85,7 +102,7 @@ def _open(name: str, kind: _Kind | None, python: str | None, worker: int) -> Ope
     assert kind is not None  # look_up returns AUTO's None for no other name
     jail = kind.find_jail(worker)
     interpreter = find_interpreter(python, jail.outside_uid)
-    sandbox = PerTestSandbox(jail, interpreter)
+    sandbox = kind.sandbox(jail, interpreter)
     try:
         (result,) = sandbox.run(b"print(6 * 7)", [InputFile(b"")], _PROBE_LIMITS)
     except SandboxError as error:

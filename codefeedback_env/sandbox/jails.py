@@ -30,7 +30,11 @@ MAX_FILES = 256
 
 
 class Jail(Protocol):
-    """Builds the command line that runs a command confined."""
+    """Builds the command line that runs a command confined.
+
+    ``argv`` is for a command that runs one program; ``zygote_argv`` for one that makes PID
+    namespaces for its children, in which nothing that runs programs keeps that right.
+    """
 
     @property
     def name(self) -> str:
@@ -48,6 +52,18 @@ class Jail(Protocol):
         self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
     ) -> list[str]:
         """The command line; ``fds`` stay open inside under their numbers."""
+
+    def zygote_argv(
+        self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
+    ) -> list[str]:
+        """The same for a zygote."""
+
+    @property
+    def has_namespaces(self) -> bool:
+        """Whether the zygote can make PID namespaces."""
+
+    def readable_paths(self, interpreter: Interpreter) -> list[str]:
+        """What a zygote without namespaces lets programs read."""
 
     def popen_options(self) -> dict[str, Any]:
         """Further keyword arguments for ``subprocess.Popen``."""
@@ -71,10 +87,34 @@ class NsJail:
         self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
     ) -> list[str]:
         """See Jail."""
+        return self._argv(command, fds, interpreter, [])
+
+    def zygote_argv(
+        self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
+    ) -> list[str]:
+        """See Jail."""
+        return self._argv(command, fds, interpreter, ["--cap", "CAP_SYS_ADMIN"])
+
+    @property
+    def has_namespaces(self) -> bool:
+        """See Jail."""
+        return True
+
+    def readable_paths(self, interpreter: Interpreter) -> list[str]:
+        """See Jail."""
+        return []
+
+    def _argv(
+        self,
+        command: Sequence[str],
+        fds: Sequence[int],
+        interpreter: Interpreter,
+        options: list[str],
+    ) -> list[str]:
         ids = str(INSIDE_UID)
         if os.getuid() == 0:
             ids = f"{INSIDE_UID}:{self.outside_uid}:1"
-        argv = [self.binary, "-Q", "-Mo", "-u", ids, "-g", ids]
+        argv = [self.binary, "-Q", "-Mo", "-u", ids, "-g", ids, *options]
         for outside, inside in interpreter.binds:
             argv += ["-R", f"{outside}:{inside}"]
         for fd in fds:
@@ -111,10 +151,34 @@ class Bubblewrap:
         self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
     ) -> list[str]:
         """See Jail."""
+        options = ["--disable-userns"] if "--disable-userns" in _help_text(self.binary) else []
+        return self._argv(command, fds, interpreter, options)
+
+    def zygote_argv(
+        self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
+    ) -> list[str]:
+        """See Jail."""
+        # --disable-userns would leave the PID namespace to a user namespace above the zygote's.
+        return self._argv(command, fds, interpreter, ["--cap-add", "CAP_SYS_ADMIN"])
+
+    @property
+    def has_namespaces(self) -> bool:
+        """See Jail."""
+        return True
+
+    def readable_paths(self, interpreter: Interpreter) -> list[str]:
+        """See Jail."""
+        return []
+
+    def _argv(
+        self,
+        command: Sequence[str],
+        fds: Sequence[int],
+        interpreter: Interpreter,
+        options: list[str],
+    ) -> list[str]:
         argv = [self.binary, "--unshare-all", "--unshare-user", "--as-pid-1", "--die-with-parent"]
-        argv += ["--new-session", "--cap-drop", "ALL", "--clearenv"]
-        if "--disable-userns" in _help_text(self.binary):
-            argv += ["--disable-userns"]
+        argv += ["--new-session", "--cap-drop", "ALL", *options, "--clearenv"]
         argv += ["--uid", str(INSIDE_UID), "--gid", str(INSIDE_UID), "--hostname", "jail"]
         for key, value in ENVIRONMENT.items():
             argv += ["--setenv", key, value]
@@ -136,14 +200,26 @@ class Bubblewrap:
 
 @dataclass(frozen=True, slots=True)
 class NoJail:
-    """Resource limits alone. Programs can read this user's files and use the network."""
+    """The command as it is, with resource limits alone.
 
-    name: str = "unsafe"
+    With ``landlock`` its zygote confines itself, by Landlock and a system call filter; without,
+    programs can read this user's files and use the network.
+    """
+
+    worker: int = 0
+    landlock: bool = False
     site: str = ""
 
     @property
+    def name(self) -> str:
+        """See Jail."""
+        return "landlock" if self.landlock else "unsafe"
+
+    @property
     def outside_uid(self) -> int:
-        """Programs run as the user who runs the judge."""
+        """Programs run as the user who runs the judge; under Landlock never as root."""
+        if self.landlock and os.getuid() == 0:
+            return FIRST_JAIL_UID + self.worker
         return os.getuid()
 
     def argv(
@@ -152,9 +228,28 @@ class NoJail:
         """See Jail."""
         return list(command)
 
+    def zygote_argv(
+        self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
+    ) -> list[str]:
+        """See Jail."""
+        return list(command)
+
+    @property
+    def has_namespaces(self) -> bool:
+        """See Jail."""
+        return False
+
+    def readable_paths(self, interpreter: Interpreter) -> list[str]:
+        """The interpreter's own files; of the host's libraries nothing that holds secrets."""
+        return [outside for outside, _ in interpreter.binds]
+
     def popen_options(self) -> dict[str, Any]:
         """See Jail."""
-        return {"env": dict(ENVIRONMENT), "cwd": "/"}
+        options: dict[str, Any] = {"env": dict(ENVIRONMENT), "cwd": "/"}
+        if self.landlock and os.getuid() == 0:
+            ids = {"user": self.outside_uid, "group": self.outside_uid, "extra_groups": []}
+            options |= ids
+        return options
 
 
 def find_nsjail(worker: int = 0) -> NsJail:
@@ -175,6 +270,20 @@ def find_bubblewrap(worker: int = 0) -> Bubblewrap:
         SandboxUnavailableError: there is none, or this is no Linux.
     """
     return Bubblewrap(_binary("bwrap", "install the package bubblewrap"), worker)
+
+
+def find_landlock(worker: int = 0) -> NoJail:
+    """No jail around the zygote, which confines itself instead.
+
+    Raises:
+        SandboxUnavailableError: this is no Linux. Whether the kernel can do it shows at the start.
+    """
+    if sys.platform != "linux":
+        raise SandboxUnavailableError(
+            f"landlock needs Linux and this is {sys.platform}: use the Dockerfile, or "
+            'sandbox="unsafe" for programs you trust.'
+        )
+    return NoJail(worker, landlock=True)
 
 
 def _binary(name: str, remedy: str) -> str:

@@ -8,9 +8,9 @@ import _signal
 import os
 import select
 import sys
-import time
 
-from codefeedback_env.sandbox.zygote import program
+from codefeedback_env.sandbox.zygote import program, seccomp
+from codefeedback_env.sandbox.zygote.watch import Watch, cpu_time_s
 from codefeedback_env.sandbox.zygote.wire import (
     COMPILING,
     ENDED,
@@ -21,7 +21,6 @@ from codefeedback_env.sandbox.zygote.wire import (
     RUNNING,
 )
 
-SLEEPER_CPU_SHARE = 0.05  # of the wall time since the last look; below it nothing was computed
 KIB_PER_MIB = 1024 if sys.platform != "darwin" else 1024 * 1024
 
 
@@ -29,12 +28,17 @@ def main(arguments: list[str]) -> None:
     """Run the program described by ``arguments`` and send one REPORT.
 
     Arguments: descriptors of source, stdin, stdout, stderr and report socket; the site folder;
-    "run" or "compile"; then the limits in the order of LIMIT_NAMES.
+    "run" or "compile"; "filtered" or "unfiltered" system calls; then the limits in the order of
+    LIMIT_NAMES.
     """
     source_fd, stdin_fd, stdout_fd, stderr_fd, report_fd = map(int, arguments[:5])
-    site, task = arguments[5:7]
-    limits = dict(zip(LIMIT_NAMES, map(float, arguments[7:]), strict=True))
-    _forbid_tracing()
+    site, task, system_calls = arguments[5:8]
+    limits = dict(zip(LIMIT_NAMES, map(float, arguments[8:]), strict=True))
+    if sys.platform == "linux":
+        seccomp.set_not_dumpable()  # so that the program cannot attach to this process
+    system_call_filter = (
+        seccomp.Filter(seccomp.one_shot_filter()) if system_calls == "filtered" else None
+    )
     source = os.pread(source_fd, os.fstat(source_fd).st_size, 0)
     wake_read, wake_write = os.pipe()
     for fd in (wake_read, wake_write):
@@ -48,17 +52,40 @@ def main(arguments: list[str]) -> None:
         _signal.set_wakeup_fd(-1)
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         os.setpgid(0, 0)
-
-        def begin(compiled: bool) -> None:
-            os.write(phase_write, PHASE.pack(compiled, program.cpu_used_s()))
-            os.closerange(3, 1 << 16)
-            if task == "compile":
-                os._exit(0)
-
-        program.become_program(source, (stdin_fd, stdout_fd, stderr_fd), limits, site, begin)
+        for number, fd in enumerate((stdin_fd, stdout_fd, stderr_fd)):
+            os.dup2(fd, number)
+        _become_program(source, limits, site, phase_write, task, system_call_filter)
     os.close(phase_write)
-    report = _supervise(child, phase_read, wake_read, report_fd, limits)
-    os.write(report_fd, report)
+    os.write(report_fd, _supervise(child, phase_read, wake_read, report_fd, limits))
+
+
+def _become_program(
+    source: bytes,
+    limits: dict[str, float],
+    site: str,
+    phase: int,
+    task: str,
+    system_call_filter: seccomp.Filter | None,
+) -> None:
+    """Compile and run ``source`` in this process, which ends with it."""
+    program.set_limits(limits)
+    program.reopen_standard_streams()
+    try:
+        code = program.compile_source(source)
+    except Exception as error:
+        program.show_compile_error(error)
+        os.write(phase, PHASE.pack(False, program.cpu_used_s()))
+        os._exit(1)
+    program.import_in_advance(code, site)
+    namespace = program.fresh_main()
+    program.limit_cpu(program.cpu_used_s() + limits["cpu_time_s"])
+    os.write(phase, PHASE.pack(True, program.cpu_used_s()))
+    if task == "compile":
+        os._exit(0)
+    os.closerange(3, 1 << 16)
+    if system_call_filter is not None:
+        system_call_filter.install()
+    os._exit(program.run(code, namespace))
 
 
 def _supervise(
@@ -69,10 +96,11 @@ def _supervise(
     poll.register(wake_read, select.POLLIN)
     poll.register(report_fd, select.POLLHUP)  # the judge went away: leave at once
     phase, reason = COMPILING, ENDED
-    watch = _Watch(limits["compile_time_s"], 0.0, limits)
+    wall_time_s, backstop_s = limits["wall_time_s"], limits["backstop_s"]
+    watch = Watch(limits["compile_time_s"], 0.0, wall_time_s, backstop_s)
     finished, phase_known = 0, False
     while not finished:
-        events = [fd for fd, _ in poll.poll(watch.next_look_s() * 1000 + 1)]
+        events = [fd for fd, _ in poll.poll(watch.next_look_s() * 1000)]
         if report_fd in events:
             _kill_group(child)
             os._exit(1)
@@ -84,11 +112,11 @@ def _supervise(
             poll.unregister(phase_read)
             message = _read(phase_read)
             if message:
-                compiled, cpu_before = PHASE.unpack(message)
+                compiled, cpu_before_s = PHASE.unpack(message)
                 if compiled:
                     phase = RUNNING
-                    watch = _Watch(limits["cpu_time_s"], cpu_before, limits)
-        if not finished and reason == ENDED and watch.is_over(_cpu_time_s(child)):
+                    watch = Watch(limits["cpu_time_s"], cpu_before_s, wall_time_s, backstop_s)
+        if not finished and reason == ENDED and watch.is_over(cpu_time_s(child)):
             reason = KILLED_FOR_TIME
             os.kill(child, _signal.SIGKILL)
     _kill_group(child)
@@ -96,7 +124,7 @@ def _supervise(
         phase,
         reason,
         status,
-        max(usage.ru_utime + usage.ru_stime - watch.cpu_before, 0.0),
+        max(usage.ru_utime + usage.ru_stime - watch.cpu_before_s, 0.0),
         watch.wall_s(),
         usage.ru_maxrss / KIB_PER_MIB,
     )
@@ -115,56 +143,3 @@ def _kill_group(leader: int) -> None:
         os.killpg(leader, _signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         pass
-
-
-class _Watch:
-    """Decides when a run has had its time."""
-
-    def __init__(self, cpu_limit_s: float, cpu_before: float, limits: dict[str, float]) -> None:
-        self.cpu_before = cpu_before
-        self._cpu_limit_s = cpu_limit_s
-        self._start = time.monotonic()
-        self._look_every_s = limits["wall_time_s"]
-        self._next_sleep_check = self._look_every_s
-        self._cpu_at_last_check = 0.0
-        self._backstop_s = limits["backstop_s"]
-        self._cpu_left_s = cpu_limit_s
-
-    def wall_s(self) -> float:
-        return time.monotonic() - self._start
-
-    def next_look_s(self) -> float:
-        """When the CPU limit could be reached at the earliest, one thread running."""
-        wall = self.wall_s()
-        return max(min(self._cpu_left_s, self._next_sleep_check - wall, self._backstop_s - wall), 0)
-
-    def is_over(self, cpu_time_s: float | None) -> bool:
-        wall = self.wall_s()
-        if cpu_time_s is None:  # not measurable on this system: go by the wall clock
-            return wall > self._next_sleep_check
-        used = cpu_time_s - self.cpu_before
-        self._cpu_left_s = max(self._cpu_limit_s - used, 0.001)
-        if used > self._cpu_limit_s or wall > self._backstop_s:
-            return True
-        if wall > self._next_sleep_check:
-            if used - self._cpu_at_last_check < SLEEPER_CPU_SHARE * self._look_every_s:
-                return True
-            self._cpu_at_last_check = used
-            self._next_sleep_check = wall + self._look_every_s
-        return False
-
-
-def _cpu_time_s(pid: int) -> float | None:
-    """CPU time so far of another process, as clock_getcpuclockid(3) names its clock."""
-    try:
-        return time.clock_gettime(((~pid) << 3) | 2)
-    except OSError:
-        return None
-
-
-def _forbid_tracing() -> None:
-    """Keep the program from attaching to this process, which has its user id."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE

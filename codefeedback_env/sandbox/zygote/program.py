@@ -1,6 +1,6 @@
-"""Inside the jail: a forked child becomes the submitted program.
+"""Inside the jail: how a process gets ready for, and then becomes, the submitted program.
 
-Up to ``begin`` everything here is trusted; from the first line of the program on, nothing in this
+Everything here is trusted up to ``run``; from the first line of the program on, nothing in the
 process is, this module's own code included.
 """
 
@@ -12,55 +12,33 @@ import os
 import resource
 import sys
 import types
-from collections.abc import Callable
 
 FILE_NAME = "solution.py"
 MEMORY_SLACK_MIB = 512  # address space that is reserved but not used, such as stacks of threads
 STACK_BYTES = 256 << 20
 THREAD_STACK_BYTES = 8 << 20
-NUM_FILES = 64
+NUM_FILES = 128
+RANDOM_SEED = 0  # programs that do not seed get the same numbers, hence verdicts, in every run
+
+_PRELOADED = """
+abc array bisect calendar cmath collections collections.abc contextlib copy dataclasses datetime
+decimal enum fractions functools heapq io itertools math numbers operator queue random re statistics
+string struct textwrap threading time types typing
+"""
+PRELOADED = frozenset(_PRELOADED.split())
+"""Modules that are imported once for all tests of a program that mentions them."""
+
+_STREAM_NAMES = {f"/dev/{name}": fd for fd, name in enumerate(("stdin", "stdout", "stderr"))}
+_STREAM_NAMES |= {f"/dev/fd/{fd}": fd for fd in range(3)}
+_STREAM_NAMES |= {f"/proc/self/fd/{fd}": fd for fd in range(3)}
 
 
-def become_program(
-    source: bytes,
-    streams: tuple[int, int, int],
-    limits: dict[str, float],
-    site: str,
-    begin: Callable[[bool], None],
-) -> None:
-    """Compile and run ``source`` in this process, which ends with it.
+def set_limits(limits: dict[str, float]) -> None:
+    """Limit this process and its children; the CPU limit is the compiler's.
 
     Args:
-        source: the program's bytes, as they would stand in a file.
-        streams: descriptors that become stdin, stdout and stderr.
-        limits: cpu_time_s, compile_time_s, memory_mib, output_bytes, num_processes.
-        site: folder with packages the program may import, or "".
-        begin: called once, after compilation, with whether it succeeded.
+        limits: compile_time_s, memory_mib, output_bytes, num_processes.
     """
-    for number, fd in enumerate(streams):
-        os.dup2(fd, number)
-    _set_limits(limits)
-    _reopen_standard_streams()
-    if site:
-        sys.path.append(site)
-    try:
-        # The 4300-digit limit of int() still holds here: it keeps compilation short.
-        code = compile(source, FILE_NAME, "exec", dont_inherit=True)
-    except Exception as error:
-        error.__traceback__ = None
-        sys.excepthook(type(error), error, None)
-        sys.stderr.flush()
-        begin(False)
-        os._exit(1)
-    if site and b"numpy" in source:
-        _import_in_advance("numpy")
-    _limit_cpu(cpu_used_s() + limits["cpu_time_s"])
-    namespace = _fresh_main()
-    begin(True)
-    os._exit(_run(code, namespace))
-
-
-def _set_limits(limits: dict[str, float]) -> None:
     address_space = (int(limits["memory_mib"]) + MEMORY_SLACK_MIB) << 20
     _lower(resource.RLIMIT_AS, address_space)
     _lower(resource.RLIMIT_FSIZE, int(limits["output_bytes"]))
@@ -68,7 +46,7 @@ def _set_limits(limits: dict[str, float]) -> None:
     _lower(resource.RLIMIT_NOFILE, NUM_FILES)
     if limits["num_processes"] and hasattr(resource, "RLIMIT_NPROC"):
         _lower(resource.RLIMIT_NPROC, int(limits["num_processes"]))
-    _limit_cpu(limits["compile_time_s"], keep_hard=True)
+    limit_cpu(limits["compile_time_s"], for_good=False)
     _, hard = resource.getrlimit(resource.RLIMIT_STACK)
     if hard == resource.RLIM_INFINITY or hard >= STACK_BYTES:
         resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES, hard))
@@ -77,21 +55,13 @@ def _set_limits(limits: dict[str, float]) -> None:
     _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
 
 
-def _limit_cpu(seconds: float, keep_hard: bool = False) -> None:
-    """A backstop in whole seconds; the supervisor measures finely and kills earlier."""
+def limit_cpu(seconds: float, for_good: bool = True) -> None:
+    """A backstop in whole seconds; who supervises measures finely and kills earlier."""
     soft = int(seconds) + 2
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     if hard != resource.RLIM_INFINITY:
         soft = min(soft, hard)
-    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard if keep_hard else soft))
-
-
-def _lower(kind: int, value: int) -> None:
-    """Set a limit, soft and hard, but never above the hard limit in force."""
-    _, hard = resource.getrlimit(kind)
-    if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
-    resource.setrlimit(kind, (value, value))
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, soft if for_good else hard))
 
 
 def cpu_used_s() -> float:
@@ -100,8 +70,8 @@ def cpu_used_s() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _reopen_standard_streams() -> None:
-    """Text streams as ``python -X utf8`` makes them for regular files."""
+def reopen_standard_streams() -> None:
+    """Text streams over descriptors 0 to 2, as ``python -X utf8`` makes them for regular files."""
     for fd, name, mode, errors in (
         (0, "stdin", "r", "surrogateescape"),
         (1, "stdout", "w", "surrogateescape"),
@@ -112,22 +82,53 @@ def _reopen_standard_streams() -> None:
         setattr(sys, f"__{name}__", stream)
 
 
-def _import_in_advance(name: str) -> None:
-    """Import a slow package on our own time; the program's import then finds it loaded.
+def compile_source(source: bytes) -> types.CodeType:
+    """The program's code; raises whatever the compiler raises.
 
-    Where that fails, the program's own import will show why.
+    int() still refuses more than 4300 digits here, which keeps the compilation of literals short.
     """
-    try:
-        __import__(name)
-    except Exception:
-        sys.modules.pop(name, None)
+    code: types.CodeType = compile(source, FILE_NAME, "exec", dont_inherit=True)
+    return code
 
 
-def _fresh_main() -> dict[str, object]:
+def show_compile_error(error: Exception) -> None:
+    """Print a compiler's exception to stderr as Python does for a file that does not compile."""
+    error.__traceback__ = None
+    sys.excepthook(type(error), error, None)
+    sys.stderr.flush()
+
+
+def import_in_advance(code: types.CodeType, site: str) -> None:
+    """Import what the code mentions and every test would import again, on our own time.
+
+    A module that cannot be imported is left alone: the program's own import shows why.
+
+    Args:
+        code: looked through for names, not run.
+        site: folder with further packages for programs, or "".
+    """
+    if site:
+        sys.path.append(site)
+    names = _names_in(code)
+    wanted = sorted(names & PRELOADED)
+    if site and any(name.partition(".")[0] == "numpy" for name in names):
+        wanted.append("numpy")
+    for name in wanted:
+        try:
+            __import__(name)
+        except Exception:
+            sys.modules.pop(name, None)
+    if "random" in sys.modules:
+        sys.modules["random"].seed(RANDOM_SEED)
+
+
+def fresh_main() -> dict[str, object]:
+    """A new ``__main__`` and the builtins a script finds; returns the namespace."""
     if hasattr(sys, "set_int_max_str_digits"):
         sys.set_int_max_str_digits(0)
     for name in ("quit", "exit"):
         setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
+    _let_open_find_the_standard_streams()
     sys.argv = [FILE_NAME]
     main = sys.modules["__main__"] = types.ModuleType("__main__")
     main.__dict__["__builtins__"] = builtins
@@ -135,7 +136,7 @@ def _fresh_main() -> dict[str, object]:
     return main.__dict__
 
 
-def _run(code: types.CodeType, namespace: dict[str, object]) -> int:
+def run(code: types.CodeType, namespace: dict[str, object]) -> int:
     """Run to the end as ``python solution.py`` does; returns the exit status."""
     status = 0
     try:
@@ -159,6 +160,34 @@ def _run(code: types.CodeType, namespace: dict[str, object]) -> int:
     except BaseException:
         status = status or 120  # what Python itself exits with here
     return status
+
+
+def _let_open_find_the_standard_streams() -> None:
+    """There is no /dev in a jail, but ``open("/dev/stdin")`` is honest."""
+    true_open = builtins.open
+
+    def open(file, *args, **options):  # type: ignore[no-untyped-def]
+        if type(file) is str and file in _STREAM_NAMES:
+            file = os.dup(_STREAM_NAMES[file])
+        return true_open(file, *args, **options)
+
+    builtins.open = open
+
+
+def _names_in(code: types.CodeType) -> set[str]:
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names |= _names_in(constant)
+    return names
+
+
+def _lower(kind: int, value: int) -> None:
+    """Set a limit, soft and hard, but never above the hard limit in force."""
+    _, hard = resource.getrlimit(kind)
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(kind, (value, value))
 
 
 def _show(error: BaseException) -> None:

@@ -3,13 +3,13 @@
 import struct
 
 REPORT = struct.Struct("=BBiddd")
-"""Phase, reason, wait status, CPU s, wall s, peak memory MiB."""
-
-PHASE = struct.Struct("=?d")
-"""Sent by the child when compilation ends: whether it succeeded, and the CPU s used so far."""
+"""How one test ended: phase, reason, wait status, CPU s, wall s, peak memory MiB."""
 
 COMPILING, RUNNING = 0, 1
 ENDED, KILLED_FOR_TIME = 0, 1
+
+PHASE = struct.Struct("=?d")
+"""Sent by a one-test child when compilation ends: whether it succeeded, CPU s used so far."""
 
 LIMIT_NAMES = (
     "cpu_time_s",
@@ -21,3 +21,16 @@ LIMIT_NAMES = (
     "backstop_s",
 )
 """The limits a run needs, in the order in which they are passed."""
+
+LIMITS = struct.Struct("=" + "d" * len(LIMIT_NAMES))
+"""A submission's limits; the source comes beside it as a descriptor."""
+
+READY, LEADER, PID, TESTS = b"R", b"L", b"P", b"T"
+"""Kinds of messages: the zygote is up; make a leader; here is its pidfd; run these tests."""
+
+COMPILED, NOT_COMPILED = b"C", b"E"
+"""A leader's first answer; after NOT_COMPILED comes what the compiler said."""
+
+MAX_MESSAGE_BYTES = 1 << 16
+FDS_PER_TEST = 3
+MAX_TESTS_PER_MESSAGE = 32

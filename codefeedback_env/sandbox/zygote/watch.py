@@ -1,0 +1,64 @@
+"""Inside the jail: when a run has had its time."""
+
+import time
+
+SLEEPER_CPU_SHARE = 0.05  # of the wall time since the last look; below it nothing was computed
+
+
+class Watch:
+    """Decides on one run, by its CPU time as far as possible.
+
+    Over is a run that has used its CPU time; one that, looked at every ``wall_time_s``, has hardly
+    used the CPU since the last look; and any after ``backstop_s``. A run that was only starved by a
+    busy machine goes on.
+    """
+
+    def __init__(
+        self, cpu_limit_s: float, cpu_before_s: float, wall_time_s: float, backstop_s: float
+    ) -> None:
+        """Starts now; ``cpu_before_s`` is what the process had used already."""
+        self.cpu_before_s = cpu_before_s
+        self._cpu_limit_s = cpu_limit_s
+        self._cpu_left_s = cpu_limit_s
+        self._look_every_s = wall_time_s
+        self._next_sleep_check_s = wall_time_s
+        self._cpu_at_last_check_s = 0.0
+        self._backstop_s = backstop_s
+        self._start = time.monotonic()
+
+    def wall_s(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._start
+
+    def next_look_s(self) -> float:
+        """Seconds until a single thread could reach a limit at the earliest."""
+        wall = self.wall_s()
+        next_check = min(self._next_sleep_check_s, self._backstop_s) - wall
+        return max(min(self._cpu_left_s, next_check), 0.0) + 0.001
+
+    def is_over(self, cpu_time_s: float | None) -> bool:
+        """Whether the process, with this much CPU time in all, has to go."""
+        wall = self.wall_s()
+        if cpu_time_s is None:  # not measurable on this system: go by the wall clock
+            return wall > self._next_sleep_check_s
+        used = cpu_time_s - self.cpu_before_s
+        self._cpu_left_s = max(self._cpu_limit_s - used, 0.0)
+        if used > self._cpu_limit_s or wall > self._backstop_s:
+            return True
+        if wall > self._next_sleep_check_s:
+            if used - self._cpu_at_last_check_s < SLEEPER_CPU_SHARE * self._look_every_s:
+                return True
+            self._cpu_at_last_check_s = used
+            self._next_sleep_check_s = wall + self._look_every_s
+        return False
+
+
+def cpu_time_s(pid: int) -> float | None:
+    """CPU time so far of another process, None where that cannot be measured.
+
+    Source: clock_getcpuclockid(3), which makes the clock's number from the process's.
+    """
+    try:
+        return time.clock_gettime(((~pid) << 3) | 2)
+    except OSError:
+        return None

@@ -1,0 +1,256 @@
+"""One jail for all submissions of a worker: a process is forked for each test, nothing is started.
+
+The jail's first process, the zygote, forks a leader for each submission, which compiles it and
+forks a child for each test. What goes on in there is in the package ``zygote``.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+from collections.abc import Generator, Sequence
+
+from codefeedback_env.errors import SandboxError
+from codefeedback_env.sandbox.base import (
+    InputFile,
+    Limits,
+    RunResult,
+    output_file,
+    sealed_memory_file,
+)
+from codefeedback_env.sandbox.boot import boot_code, python_command
+from codefeedback_env.sandbox.interpreters import Interpreter
+from codefeedback_env.sandbox.jails import Jail
+from codefeedback_env.sandbox.results import run_result
+from codefeedback_env.sandbox.zygote import wire
+
+START_UP_S = 60.0
+ANSWER_S = 30.0
+"""Beyond the limits of a program, a process in the jail that has not answered is broken."""
+
+FIRST_BATCH = 2  # most submissions fail early, and descriptors that are not used cost time
+BATCH_GROWTH = 4
+
+
+class ZygoteSandbox:
+    """Runs programs in forks of an interpreter that waits inside a jail.
+
+    The jail starts with the first program; a second one, which has numpy loaded, with the first
+    program that mentions numpy.
+    """
+
+    filters_system_calls = True
+
+    def __init__(self, jail: Jail, interpreter: Interpreter) -> None:
+        """Programs run under ``interpreter`` inside ``jail``."""
+        self.name = jail.name
+        self._jail = jail
+        self._interpreter = interpreter
+        self._zygotes: dict[bool, _Zygote] = {}
+
+    def run(
+        self, source: bytes, inputs: Sequence[InputFile], limits: Limits
+    ) -> Generator[RunResult, None, None]:
+        """See Sandbox."""
+        leader = self._lead(source, limits)
+        with contextlib.closing(leader):
+            if leader.compiler_message is not None:
+                yield RunResult(compiled=False, stderr=leader.compiler_message)
+                return
+            if not inputs:
+                yield RunResult(exit_code=0)
+                return
+            first, size = 0, FIRST_BATCH
+            while first < len(inputs):
+                yield from leader.run(inputs[first : first + size])
+                first += size
+                size = min(size * BATCH_GROWTH, wire.MAX_TESTS_PER_MESSAGE)
+
+    def close(self) -> None:
+        """End the jails and everything in them."""
+        for zygote in self._zygotes.values():
+            zygote.close()
+        self._zygotes.clear()
+
+    def _lead(self, source: bytes, limits: Limits) -> "_Leader":
+        """A leader that has compiled, or failed to.
+
+        One that died over the compilation gets a second chance, lest somebody else had killed it.
+        """
+        with_numpy = b"numpy" in source and self._interpreter.numpy_version is not None
+        for _ in range(2):
+            leader = _Leader(self._zygote(with_numpy), source, limits)
+            if leader.died_of is None:
+                break
+            leader.close()
+        return leader
+
+    def _zygote(self, with_numpy: bool) -> "_Zygote":
+        zygote = self._zygotes.get(with_numpy)
+        if zygote is None:
+            zygote = _Zygote(self.name, self._jail, self._interpreter, with_numpy)
+            self._zygotes[with_numpy] = zygote
+        return zygote
+
+
+class _Zygote:
+    """The jail and its first process."""
+
+    def __init__(self, name: str, jail: Jail, interpreter: Interpreter, with_numpy: bool) -> None:
+        self.name = name
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        boot = sealed_memory_file("boot", boot_code("zygote"))
+        fds = [boot, theirs.fileno()]
+        command = [
+            *python_command(interpreter.path),
+            *map(str, fds),
+            "namespaces" if jail.has_namespaces else "landlock",
+            (jail.site or interpreter.site) if interpreter.numpy_version else "",
+            "1" if with_numpy else "0",
+            *jail.readable_paths(interpreter),
+        ]
+        try:
+            self._process = subprocess.Popen(
+                jail.zygote_argv(command, fds, interpreter),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=fds,
+                **jail.popen_options(),
+            )
+        finally:
+            os.close(boot)
+            theirs.close()
+        if self._receive(START_UP_S)[0] != wire.READY:
+            raise SandboxError(f"{name} did not start: {self.close()}")
+
+    def new_leader(self, connection: socket.socket) -> int:
+        """Fork a leader at the other end of ``connection``; returns its pidfd, the caller's."""
+        try:
+            socket.send_fds(self._control, [wire.LEADER], [connection.fileno()])
+        except OSError as error:
+            raise SandboxError(f"the zygote of {self.name} is gone: {self.close()}") from error
+        message, pidfd = self._receive(ANSWER_S)
+        if message != wire.PID or pidfd is None:
+            raise SandboxError(f"the zygote of {self.name} does not answer: {self.close()}")
+        return pidfd
+
+    def is_running(self) -> bool:
+        """Whether the jail has not ended."""
+        return self._process.poll() is None
+
+    def close(self) -> str:
+        """End the jail and everything in it; returns what it complained about."""
+        self._control.close()
+        self._process.kill()
+        self._process.wait()
+        stream = self._process.stderr
+        if stream is None or stream.closed:
+            return "it has ended"
+        with stream:
+            os.set_blocking(stream.fileno(), False)
+            complaint = (stream.read() or b"").decode(errors="replace").strip()[-2000:]
+        return complaint or f"exit status {self._process.returncode}, no message"
+
+    def _receive(self, timeout_s: float) -> tuple[bytes, int | None]:
+        if not _wait_for(self._control, timeout_s):
+            return b"", None
+        try:
+            message, fds, _, _ = socket.recv_fds(self._control, 64, 1)
+        except OSError:
+            return b"", None
+        return message, fds[0] if fds else None
+
+
+class _Leader:
+    """The process in the jail that runs the tests of one submission."""
+
+    def __init__(self, zygote: _Zygote, source: bytes, limits: Limits) -> None:
+        self._zygote = zygote
+        self._limits = limits
+        self.compiler_message: bytes | None = None
+        """What the compiler said, None where the program compiled."""
+
+        self.died_of: str | None = None
+        """How the leader died over the compilation, None where it did not."""
+
+        self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._pidfd = zygote.new_leader(theirs)
+        try:
+            self._compile(source)
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, inputs: Sequence[InputFile]) -> Generator[RunResult, None, None]:
+        """One batch of tests."""
+        limit_s = self._limits.backstop_s + ANSWER_S
+        with contextlib.ExitStack() as stack:
+
+            def keep(fd: int) -> int:
+                stack.callback(os.close, fd)
+                return fd
+
+            outputs = []
+            fds: list[int] = []
+            for file in inputs:
+                stdout, stderr = keep(output_file("stdout")), keep(output_file("stderr"))
+                outputs.append((stdout, stderr))
+                fds += (keep(file.open()), stdout, stderr)
+            self._send(wire.TESTS, fds)
+            for stdout, stderr in outputs:
+                report = self._receive(limit_s)
+                if len(report) != wire.REPORT.size:
+                    raise self._failure("stopped in the middle of a test")
+                yield run_result(report, stdout, stderr, self._limits)
+
+    def close(self) -> None:
+        """Kill the leader, and with it the child it has."""
+        self._connection.close()
+        with contextlib.suppress(OSError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        os.close(self._pidfd)
+
+    def _compile(self, source: bytes) -> None:
+        limits = [float(getattr(self._limits, name)) for name in wire.LIMIT_NAMES]
+        fd = sealed_memory_file("source", source)
+        try:
+            self._send(wire.LIMITS.pack(*limits), [fd])
+        finally:
+            os.close(fd)
+        # The kernel kills it at the CPU limit; a busy machine may take much longer by the clock.
+        answer = self._receive(20 * self._limits.compile_time_s + ANSWER_S)
+        if answer[:1] == wire.NOT_COMPILED:
+            self.compiler_message = answer[1:]
+        elif answer != wire.COMPILED:
+            if not self._zygote.is_running():
+                raise self._failure("ended with its jail")
+            self.died_of = "the compilation"
+            self.compiler_message = b"Compiling the program crashed the interpreter."
+
+    def _send(self, message: bytes, fds: Sequence[int]) -> None:
+        try:
+            socket.send_fds(self._connection, [message], fds)
+        except OSError as error:
+            raise self._failure("does not listen") from error
+
+    def _receive(self, timeout_s: float) -> bytes:
+        """The next message, b"" where none comes in time or the leader is gone."""
+        if not _wait_for(self._connection, timeout_s):
+            return b""
+        try:
+            return self._connection.recv(wire.MAX_MESSAGE_BYTES)
+        except OSError:
+            return b""
+
+    def _failure(self, what: str) -> SandboxError:
+        return SandboxError(f"a submission's process in {self._zygote.name} {what}")
+
+
+def _wait_for(connection: socket.socket, timeout_s: float) -> bool:
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(timeout_s * 1000))
