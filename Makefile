@@ -37,8 +37,14 @@ bubblewrap:
 	  echo "setup: bubblewrap is missing and this user may not install it: sudo apt-get install bubblewrap"; \
 	fi
 
+# Three scripted agents on the bundled problems: the upper bound, the lower one, and one that needs
+# the feedback, whose table and a transcript come last.
 demo: setup
-	$(BIN)/python -m agents demo
+	$(BIN)/codefeedback doctor
+	rm -rf runs/demo
+	$(BIN)/python -m agents evaluate --agent reference --out runs/demo/reference
+	$(BIN)/python -m agents evaluate --agent always-wrong --out runs/demo/always-wrong
+	$(BIN)/python -m agents evaluate --agent wrong-then-right --out runs/demo/wrong-then-right --transcript
 
 test: setup
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow and not network and not gpu" tests

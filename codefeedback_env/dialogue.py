@@ -104,7 +104,7 @@ class EpisodeRules:
         return {
             "dataset": self.problems.name,
             "split": self.problems.split,
-            "fingerprint": self.problems.fingerprint,
+            "fingerprint": self.problems.data_fingerprint,
             "turn_limit": self.turn_limit,
             "feedback": self.feedback.value,
             "judging": self.judging.value,

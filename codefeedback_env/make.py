@@ -31,6 +31,7 @@ DATASETS: dict[str, Callable[[str | Path | None, str], ProblemSet]] = {
 }
 DEFAULT_DATASET = "code_contests"  # the format of a file whose dataset is not named
 DEFAULT_SPLIT = "train"
+CUSTOM_SPLIT = "custom"  # what a single file is called that nobody named
 
 DatasetOption = str | Path | ProblemSet | None
 FilterOption = str | Callable[[ProblemSummary], bool] | None
@@ -46,8 +47,8 @@ def load_problems(
             which is returned as it is.
         path: where the data of a named dataset lies; without ``dataset`` it is read as CodeContests
             rows.
-        split: "bundled" for the problems that come with the package, else the dataset's split;
-            "train" if not given.
+        split: "bundled" for the problems that come with the package, else the dataset's split. If
+            not given "train", or "custom" for a single file.
 
     Raises:
         UnknownNameError: there is no such dataset.
@@ -64,12 +65,20 @@ def load_problems(
             "no dataset: give dataset= a name, a path or a ProblemSet, or give path=. Known names: "
             f"{', '.join(sorted([*DATASETS, BUNDLED]))}."
         )
-    if path is None and (dataset == BUNDLED or split == BUNDLED):
+    if dataset == BUNDLED:
+        if path is not None or split not in (None, BUNDLED):
+            raise ConfigError("dataset='bundled' has no other path or split; leave them out.")
         return load_bundled()
-    if isinstance(dataset, str) and dataset not in DATASETS and Path(dataset).exists():
+    if dataset is not None and dataset not in DATASETS and Path(dataset).exists():
         dataset, path = None, dataset
-    load = look_up("dataset", dataset or DEFAULT_DATASET, DATASETS)
-    return load(path, split or DEFAULT_SPLIT)
+    load = look_up("dataset", dataset or DEFAULT_DATASET, {**DATASETS, BUNDLED: None})
+    assert load is not None  # BUNDLED is done with
+    if path is None:
+        return load_bundled() if split == BUNDLED else load(None, split or DEFAULT_SPLIT)
+    # The data at a path is never the bundled one, whatever the environment's default split is.
+    if split in (None, BUNDLED):
+        split = DEFAULT_SPLIT if Path(path).is_dir() else CUSTOM_SPLIT
+    return load(path, split)
 
 
 def make_rules(

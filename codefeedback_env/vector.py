@@ -2,7 +2,7 @@
 
 import queue
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -93,9 +93,7 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
                 f"reset_mask must be {self.num_envs} bools, at least one of them true, "
                 f"but got {mask!r}."
             )
-        if mask is None:
-            self._abandon_steps()
-            self._last_observations = [""] * self.num_envs
+        self._abandon_steps(np.flatnonzero(chosen))
         seeds = self._spread("seed", seed)
         problems = self._spread("options['problem']", options.pop("problem", None))
         infos: dict[int, dict[str, Any]] = {}
@@ -123,10 +121,9 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
         options: dict[str, Any] | None = None,
     ) -> None:
         """Begin an episode in every environment; ``recv`` hands out the observations."""
-        self._abandon_steps()
+        self._abandon_steps(range(self.num_envs))
         seeds = self._spread("seed", seed)
         problems = self._spread("options['problem']", (options or {}).get("problem"))
-        self._last_observations = [""] * self.num_envs
         for env_id, env in enumerate(self._envs):
             observation, info = env.reset(seed=seeds[env_id], options={"problem": problems[env_id]})
             self._needs_reset[env_id] = False
@@ -179,7 +176,7 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
 
     def close_extras(self, **kwargs: Any) -> None:
         """Let go of the judge's workers."""
-        self._abandon_steps()
+        self._abandon_steps(range(self.num_envs))
         for env in self._envs:
             env.close()
 
@@ -251,12 +248,15 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
         self._results.clear()
         return results
 
-    def _abandon_steps(self) -> None:
-        for future in self._futures.values():
-            self._judge.cancel(future)
-        self._futures.clear()
-        self._steps.clear()
-        self._results.clear()
+    def _abandon_steps(self, env_ids: Iterable[int]) -> None:
+        """Forget the steps under way in these environments, and results not received."""
+        abandoned = {int(env_id) for env_id in env_ids}
+        for env_id in abandoned:
+            self._steps.pop(env_id, None)
+            future = self._futures.pop(env_id, None)
+            if future is not None:
+                self._judge.cancel(future)
+        self._results = deque(item for item in self._results if item[0] not in abandoned)
 
     def _stack(self, results: Sequence[_Single]) -> StepResult:
         observations, rewards, terminations, truncations, infos = zip(*results, strict=True)

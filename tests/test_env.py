@@ -4,17 +4,18 @@ import multiprocessing
 import os
 import pickle
 import warnings
-from concurrent.futures import Future
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
-from conftest import (
+from examples import (
     ADD,
     ADD_PUBLIC_ONLY,
     ADD_WRONG,
     SECRET,
+    BrokenJudge,
+    SharedJudge,
     add_problem,
     fenced,
 )
@@ -40,7 +41,6 @@ from codefeedback_env import (
     Verdict,
     read_episodes,
 )
-from codefeedback_env.judge.protocol import JudgeReport, WorkerInfo
 
 pytestmark = pytest.mark.sandbox
 
@@ -56,58 +56,13 @@ def make(judge, add_set):
     envs = []
 
     def make_(**options: Any) -> gymnasium.Env[str, str]:
-        options = {"dataset": add_set, "sandbox": _Shared(judge), **options}
+        options = {"dataset": add_set, "sandbox": SharedJudge(judge), **options}
         envs.append(gymnasium.make("CodeFeedback-v0", **options))
         return envs[-1]
 
     yield make_
     for env in envs:
         env.close()
-
-
-class _Shared:
-    """A judge whose close() leaves its workers to the other tests."""
-
-    def __init__(self, judge: Any) -> None:
-        self.submit, self.judge, self.cancel, self.info = (
-            judge.submit,
-            judge.judge,
-            judge.cancel,
-            judge.info,
-        )
-
-    def close(self) -> None:
-        pass
-
-
-class _Broken:
-    """A judge whose sandbox fails as often as it is told to."""
-
-    def __init__(self, num_failures: int) -> None:
-        self.num_failures = num_failures
-
-    def judge(self, problem: Any, submission: Any, plan: Any) -> JudgeReport:
-        if self.num_failures:
-            self.num_failures -= 1
-            raise SandboxError("the jail fell over")
-        return JudgeReport(compiled=True, compile_error="", reports={})
-
-    def submit(self, problem: Any, submission: Any, plan: Any) -> "Future[JudgeReport]":
-        future: Future[JudgeReport] = Future()
-        try:
-            future.set_result(self.judge(problem, submission, plan))
-        except SandboxError as error:
-            future.set_exception(error)
-        return future
-
-    def cancel(self, future: Any) -> None:
-        pass
-
-    def info(self) -> WorkerInfo:
-        return WorkerInfo(sandbox="broken", python_version="3", numpy_version=None)
-
-    def close(self) -> None:
-        pass
 
 
 def play(env: gymnasium.Env[str, str], *replies: str, seed: int | None = 0) -> list[Any]:
@@ -243,7 +198,7 @@ def test_feedback_random_is_another_problems_but_own_public_tests_end_the_episod
         [add_problem("add"), other], wrong_programs={"other": ["print('decoy')"]}
     )
     env = gymnasium.make(
-        "CodeFeedback-v0", dataset=problems, feedback="random", sandbox=_Shared(judge)
+        "CodeFeedback-v0", dataset=problems, feedback="random", sandbox=SharedJudge(judge)
     )
     env.reset(seed=0, options={"problem": "add"})
     step = env.step(fenced(ADD_WRONG))
@@ -257,7 +212,7 @@ def test_feedback_random_is_another_problems_but_own_public_tests_end_the_episod
 def test_feedback_random_falls_back_to_a_program_that_raises(judge):
     problems = ProblemSet.from_problems([add_problem("a"), add_problem("b")])
     env = gymnasium.make(
-        "CodeFeedback-v0", dataset=problems, feedback="random", sandbox=_Shared(judge)
+        "CodeFeedback-v0", dataset=problems, feedback="random", sandbox=SharedJudge(judge)
     )
     env.reset(seed=0, options={"problem": "a"})
     step = env.step(fenced(ADD_WRONG))
@@ -275,7 +230,7 @@ def test_feedback_private_shows_at_most_eight_failing_hidden_tests_and_ends_when
         "CodeFeedback-v0",
         dataset=ProblemSet.from_problems([many]),
         feedback="private",
-        sandbox=_Shared(judge),
+        sandbox=SharedJudge(judge),
     )
     env.reset(seed=0)
     public_only = "print(1 if input() == 'public' else 2)"
@@ -427,7 +382,7 @@ def test_own_problems_need_ten_lines(judge):
         private_tests=(codefeedback_env.TestCase("21\n", "42\n"),),
     )
     problems = codefeedback_env.ProblemSet.from_problems([problem])
-    env = gymnasium.make("CodeFeedback-v0", dataset=problems, sandbox=_Shared(judge))
+    env = gymnasium.make("CodeFeedback-v0", dataset=problems, sandbox=SharedJudge(judge))
     env.reset(seed=0)
     assert env.step("```python\nprint(2 * int(input()))\n```")[1] == 1.0
 
@@ -515,7 +470,7 @@ def test_closed_environment_says_so(make):
 
 
 def test_sandbox_failure_truncates_with_reward_zero_and_the_third_in_a_row_is_raised(add_set):
-    env = gymnasium.make("CodeFeedback-v0", dataset=add_set, sandbox=_Broken(3)).unwrapped
+    env = gymnasium.make("CodeFeedback-v0", dataset=add_set, sandbox=BrokenJudge(3)).unwrapped
     for _ in range(2):
         env.reset(seed=0)
         observation, reward, terminated, truncated, info = env.step(fenced(ADD))
@@ -528,7 +483,7 @@ def test_sandbox_failure_truncates_with_reward_zero_and_the_third_in_a_row_is_ra
 
 
 def test_success_in_between_forgives_sandbox_failures(add_set):
-    broken = _Broken(2)
+    broken = BrokenJudge(2)
     env = gymnasium.make("CodeFeedback-v0", dataset=add_set, sandbox=broken).unwrapped
     for _ in range(3):
         for _ in range(2):
@@ -696,7 +651,7 @@ def test_hidden_tests_show_in_nothing_an_agent_or_a_log_can_see(
             "CodeFeedback-v0",
             dataset=problems,
             feedback=feedback,
-            sandbox=_Shared(judge),
+            sandbox=SharedJudge(judge),
             render_mode="ansi",
         ),
         tmp_path / "episodes.jsonl",
@@ -734,7 +689,7 @@ def test_documented_info_keys_are_the_real_ones(make):
     env = make()
     infos = [env.reset(seed=0)[1], env.step("x")[4], env.step(fenced(ADD))[4]]
     broken = gymnasium.make(
-        "CodeFeedback-v0", dataset=env.unwrapped.rules.problems, sandbox=_Broken(1)
+        "CodeFeedback-v0", dataset=env.unwrapped.rules.problems, sandbox=BrokenJudge(1)
     )
     broken.reset(seed=0)
     infos.append(broken.step(fenced(ADD))[4])

@@ -6,10 +6,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
-from conftest import ADD, ADD_PUBLIC_ONLY, ADD_WRONG, fenced
+from examples import ADD, ADD_PUBLIC_ONLY, ADD_WRONG, BrokenJudge, SharedJudge, fenced
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
-from test_env import _Broken, _Shared
 
 from codefeedback_env import CodeFeedbackVectorEnv, ConfigError, SandboxError
 from codefeedback_env.vector import stack_infos
@@ -24,7 +23,7 @@ def make(judge, add_set):
     envs = []
 
     def make_(num_envs: int = 3, **options: Any) -> CodeFeedbackVectorEnv:
-        options = {"dataset": add_set, "sandbox": _Shared(judge), **options}
+        options = {"dataset": add_set, "sandbox": SharedJudge(judge), **options}
         envs.append(gymnasium.make_vec("CodeFeedback-v0", num_envs=num_envs, **options))
         return envs[-1]
 
@@ -45,7 +44,7 @@ def test_make_vec_gives_our_vector_environment(make):
 
 def test_batch_step_gives_what_single_environments_give(make, judge, add_set):
     envs = make()
-    single = gymnasium.make("CodeFeedback-v0", dataset=add_set, sandbox=_Shared(judge))
+    single = gymnasium.make("CodeFeedback-v0", dataset=add_set, sandbox=SharedJudge(judge))
     replies = [fenced(ADD), fenced(ADD_WRONG), "no code"]
     observations, infos = envs.reset(seed=7)
     stepped = envs.step(replies)
@@ -194,7 +193,9 @@ def test_action_that_is_no_string_is_a_type_error(make):
 
 
 def test_sandbox_failure_truncates_its_own_episode_and_the_third_in_a_row_is_raised(add_set):
-    envs = gymnasium.make_vec("CodeFeedback-v0", num_envs=1, dataset=add_set, sandbox=_Broken(3))
+    envs = gymnasium.make_vec(
+        "CodeFeedback-v0", num_envs=1, dataset=add_set, sandbox=BrokenJudge(3)
+    )
     envs.reset(seed=0)
     for _ in range(2):
         _, rewards, terminations, truncations, infos = envs.step([fenced(ADD)])

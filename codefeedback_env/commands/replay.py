@@ -18,7 +18,7 @@ from codefeedback_env.commands.json_lines import (
     open_output,
 )
 from codefeedback_env.commands.progress import progress
-from codefeedback_env.datasets.problem_set import PROBLEM_FILTERS, ProblemSet
+from codefeedback_env.datasets.problem_set import ProblemSet
 from codefeedback_env.datasets.sampling import limit_hidden_tests
 from codefeedback_env.episode import EndedBy, Episode, Turn
 from codefeedback_env.errors import CodeFeedbackError, RecordError, SandboxUnavailableError
@@ -135,7 +135,6 @@ class _Replay:
         self._given_problems = given_problems
         self._ignore_fingerprint = ignore_fingerprint
         self._load = lru_cache(None)(_load)
-        self._fingerprints = lru_cache(None)(_fingerprints)
         self._pack = lru_cache(CACHED_PROBLEMS)(_pack)
 
     def start(self, number: int, line: bytes) -> Callable[[], Outcome]:
@@ -207,10 +206,10 @@ class _Replay:
                 raise RecordError("the record names no dataset and split; give PROBLEMS.")
             problems = self._load(dataset, split)
         fingerprint = settings.get("fingerprint")
-        if not self._ignore_fingerprint and fingerprint not in self._fingerprints(problems):
+        if not self._ignore_fingerprint and fingerprint != problems.data_fingerprint:
             raise RecordError(
                 f"the record belongs to other problems: its fingerprint is {fingerprint}, that of "
-                f"{problems.name} ({problems.split}) is {problems.fingerprint}. Give the same "
+                f"{problems.name} ({problems.split}) is {problems.data_fingerprint}. Give the same "
                 "problems, or --ignore-fingerprint where their tests are known to be the same."
             )
         return problems
@@ -303,12 +302,6 @@ def _load(dataset: str, split: str) -> ProblemSet:
             f"the problems of the record cannot be loaded: {error} Give PROBLEMS where they lie "
             "elsewhere."
         ) from error
-
-
-def _fingerprints(problems: ProblemSet) -> frozenset[str]:
-    """Of the problems and of what the named filters keep of them: a record does not say which."""
-    filtered = (problems.filter(keep) for keep in PROBLEM_FILTERS.values())
-    return frozenset(part.fingerprint for part in (problems, *filtered))
 
 
 def _pack(problems: ProblemSet, problem_id: str, rules: _Rules) -> PackedProblem:

@@ -163,6 +163,11 @@ class ProblemSet:
         """The problems' ids, in order."""
         return tuple(summary.id for summary in self.summaries)
 
+    @property
+    def data_fingerprint(self) -> str:
+        """Sixteen hexadecimal digits over the data alone, whichever problems were chosen."""
+        return self._source.fingerprint[:16]
+
     @cached_property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits over the data and the choice of problems."""

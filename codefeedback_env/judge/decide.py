@@ -18,7 +18,7 @@ CHECKER_TIME_S = 10.0
 CHECKER_OUTPUT_BYTES = 16 << 20
 
 _LOG = logging.getLogger(__name__)
-_FRAME = re.compile(r'  File "solution\.py", line (\d+)')
+_FRAME = re.compile(r'  File "(?P<file>[^"\n]*)", line (?P<line>\d+)')
 _VERDICT_OF_LIMIT = {
     LimitHit.SECURITY: Verdict.SECURITY_VIOLATION,
     LimitHit.TIME: Verdict.TIME_LIMIT,
@@ -67,20 +67,29 @@ def is_right(checker: Checker, stdin: bytes, expected: bytes, output: bytes) -> 
         return False
 
 
-def with_source_lines(traceback: str, source: str) -> str:
-    """A traceback with the program's own lines under its frames, as Python prints them from files.
+def with_source_lines(stderr: str, source: str) -> str:
+    """What a program wrote to stderr, its tracebacks as Python prints them for ``solution.py``.
 
-    Inside the jail there is no file to read them from.
+    Inside the jail there is no file to read lines from, so the program's own are put under its
+    frames here; frames of the library and of the code that runs programs are left out.
     """
     source_lines = source.splitlines()
-    lines = traceback.split("\n")
+    lines = stderr.split("\n")
     shown: list[str] = []
-    for number, line in enumerate(lines):
-        shown.append(line)
+    is_foreign = False
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
         frame = _FRAME.match(line)
-        following = lines[number + 1] if number + 1 < len(lines) else ""
-        if frame and not following.startswith("    "):
-            position = int(frame[1][:9]) - 1
+        if frame is None:
+            if not (is_foreign and line.startswith("    ")):
+                is_foreign = False
+                shown.append(line)
+            continue
+        is_foreign = frame["file"] != "solution.py"
+        if is_foreign:
+            continue
+        shown.append(line)
+        if not following.startswith("    "):
+            position = int(frame["line"][:9]) - 1
             text = source_lines[position].strip() if 0 <= position < len(source_lines) else ""
             if text:
                 shown.append(f"    {text}")

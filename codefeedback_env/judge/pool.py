@@ -199,7 +199,7 @@ class WorkerPool:
         self._wake_write.close()
 
     def _start(self, number: int) -> _Worker:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = socket.socketpair()
         options = {"sandbox": self.settings.sandbox, "python": self.settings.python}
         boot = _BOOT.format(
             path=[os.path.abspath(entry) for entry in sys.path],
@@ -291,7 +291,7 @@ class WorkerPool:
             recall = self._job_to_recall() if not self._waiting else None
         self._send_all(assigned)
         if recall is not None:
-            self._send(recall[0], "cancel", recall[1])
+            self._send(recall[0], "recall", recall[1])
 
     def _settle(self, worker: _Worker, kind: str, rest: list[Any]) -> None:
         number = rest[0]

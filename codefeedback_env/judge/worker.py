@@ -147,7 +147,11 @@ class Worker:
                     if attempt == 2:
                         job.client.send("failed", job.number, str(error))
                 else:
-                    job.client.send("report", job.number, report)
+                    # A report on a part of the tests must never look like one on all of them.
+                    if job.cancelled:
+                        job.client.send("cancelled", job.number)
+                    else:
+                        job.client.send("report", job.number, report)
                     break
 
     def _keep_warm(self, key: bytes, problem: _Problem) -> None:
@@ -203,6 +207,8 @@ class Worker:
                 with self._wake:
                     self._jobs.append(_Job(client, number, key, source, plan))
                     self._wake.notify()
+            case ("recall", int(number)):
+                self._take_back(client, number)
             case ("cancel", int(number)):
                 self._cancel(client, number)
             case _:
@@ -220,18 +226,26 @@ class Worker:
                 _, oldest = self._problems.popitem(last=False)
                 self._cached_bytes -= oldest.num_bytes
 
-    def _cancel(self, client: _Client, number: int) -> None:
-        """A job that has not begun is dropped and reported so; one that has stops soon."""
+    def _take_back(self, client: _Client, number: int) -> bool:
+        """Drop a job that has not begun, and say so."""
         with self._wake:
             waiting = next(
                 (job for job in self._jobs if job.client is client and job.number == number), None
             )
             if waiting is not None:
                 self._jobs.remove(waiting)
-            elif (current := self._current) is not None and current.client is client:
-                current.cancelled = current.cancelled or current.number == number
         if waiting is not None:
             client.send("cancelled", number)
+        return waiting is not None
+
+    def _cancel(self, client: _Client, number: int) -> None:
+        """The same, and a job that has begun stops soon."""
+        if self._take_back(client, number):
+            return
+        with self._wake:
+            current = self._current
+            if current is not None and current.client is client and current.number == number:
+                current.cancelled = True
 
     def _drop_jobs(self, client: _Client) -> None:
         self._jobs = deque(job for job in self._jobs if job.client is not client)

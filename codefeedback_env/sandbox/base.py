@@ -117,7 +117,12 @@ class InputFile:
 
 
 def sealed_memory_file(name: str, data: bytes) -> int:
-    """A memory file with ``data`` that nobody, the owner included, can write, grow or shrink."""
+    """A file with ``data`` that nobody, the owner included, can write, grow or shrink.
+
+    Where there are no memory files, a temporary one that no path leads to.
+    """
+    if sys.platform != "linux":
+        return _temporary_copy(data)
     import fcntl
 
     fd = os.memfd_create(name, os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)

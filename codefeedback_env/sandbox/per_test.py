@@ -51,7 +51,7 @@ class PerTestSandbox:
     def _run_once(
         self, source: bytes, stdin: InputFile, limits: Limits, compile_only: bool
     ) -> RunResult:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = socket.socketpair()
         with contextlib.ExitStack() as stack:
             stack.callback(ours.close)
             stack.callback(theirs.close)

@@ -18,6 +18,7 @@ from codefeedback_env.sandbox.base import (
     Limits,
     RunResult,
     output_file,
+    read_stderr,
     sealed_memory_file,
 )
 from codefeedback_env.sandbox.boot import boot_code, python_command
@@ -80,11 +81,10 @@ class ZygoteSandbox:
         One that died over the compilation gets a second chance, lest somebody else had killed it.
         """
         with_numpy = b"numpy" in source and self._interpreter.numpy_version is not None
-        for _ in range(2):
-            leader = _Leader(self._zygote(with_numpy), source, limits)
-            if leader.died_of is None:
-                break
+        leader = _Leader(self._zygote(with_numpy), source, limits)
+        if leader.died_compiling:
             leader.close()
+            leader = _Leader(self._zygote(with_numpy), source, limits)
         return leader
 
     def _zygote(self, with_numpy: bool) -> "_Zygote":
@@ -102,6 +102,9 @@ class _Zygote:
         self.name = name
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         boot = sealed_memory_file("boot", boot_code("zygote"))
+        self._complaints: int | None = output_file(
+            "complaints"
+        )  # a pipe nobody reads would block when full
         fds = [boot, theirs.fileno()]
         command = [
             *python_command(interpreter.path),
@@ -116,7 +119,7 @@ class _Zygote:
                 jail.zygote_argv(command, fds, interpreter),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
+                stderr=self._complaints,
                 pass_fds=fds,
                 **jail.popen_options(),
             )
@@ -146,12 +149,11 @@ class _Zygote:
         self._control.close()
         self._process.kill()
         self._process.wait()
-        stream = self._process.stderr
-        if stream is None or stream.closed:
+        if self._complaints is None:
             return "it has ended"
-        with stream:
-            os.set_blocking(stream.fileno(), False)
-            complaint = (stream.read() or b"").decode(errors="replace").strip()[-2000:]
+        complaint = read_stderr(self._complaints).decode(errors="replace").strip()[-2000:]
+        os.close(self._complaints)
+        self._complaints = None
         return complaint or f"exit status {self._process.returncode}, no message"
 
     def _receive(self, timeout_s: float) -> tuple[bytes, int | None]:
@@ -173,9 +175,7 @@ class _Leader:
         self.compiler_message: bytes | None = None
         """What the compiler said, None where the program compiled."""
 
-        self.died_of: str | None = None
-        """How the leader died over the compilation, None where it did not."""
-
+        self.died_compiling = False
         self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._pidfd = zygote.new_leader(theirs)
@@ -216,20 +216,21 @@ class _Leader:
 
     def _compile(self, source: bytes) -> None:
         limits = [float(getattr(self._limits, name)) for name in wire.LIMIT_NAMES]
-        fd = sealed_memory_file("source", source)
-        try:
-            self._send(wire.LIMITS.pack(*limits), [fd])
-        finally:
-            os.close(fd)
-        # The kernel kills it at the CPU limit; a busy machine may take much longer by the clock.
-        answer = self._receive(20 * self._limits.compile_time_s + ANSWER_S)
-        if answer[:1] == wire.NOT_COMPILED:
-            self.compiler_message = answer[1:]
-        elif answer != wire.COMPILED:
-            if not self._zygote.is_running():
-                raise self._failure("ended with its jail")
-            self.died_of = "the compilation"
-            self.compiler_message = b"Compiling the program crashed the interpreter."
+        with contextlib.ExitStack() as stack:
+            fds = [sealed_memory_file("source", source)]
+            stack.callback(os.close, fds[0])
+            fds.append(output_file("stderr"))
+            stack.callback(os.close, fds[1])
+            self._send(wire.LIMITS.pack(*limits), fds)
+            # The kernel kills it at the CPU limit; by the clock that can take much longer.
+            answer = self._receive(20 * self._limits.compile_time_s + ANSWER_S)
+            if answer == wire.NOT_COMPILED:
+                self.compiler_message = read_stderr(fds[1])
+            elif answer != wire.COMPILED:
+                if not self._zygote.is_running():
+                    raise self._failure("ended with its jail")
+                self.died_compiling = True
+                self.compiler_message = b"Compiling the program crashed the interpreter."
 
     def _send(self, message: bytes, fds: Sequence[int]) -> None:
         try:
@@ -242,7 +243,7 @@ class _Leader:
         if not _wait_for(self._connection, timeout_s):
             return b""
         try:
-            return self._connection.recv(wire.MAX_MESSAGE_BYTES)
+            return self._connection.recv(wire.REPORT.size)
         except OSError:
             return b""
 

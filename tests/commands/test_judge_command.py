@@ -120,7 +120,7 @@ def test_bad_rows_become_errors_in_their_place_and_the_rest_goes_on(tmp_path: Pa
         ("double", "line 6 has no key 'code'; it needs name and code."),
         ("double", "line 7: 'code' must be a string, but is NoneType."),
         ("double", "unknown language 'python33'; did you mean 'python3'? Known: python3."),
-        ("duoble", "no problem 'duoble' in code_contests (split 'train', 2 problems); did you "
+        ("duoble", "no problem 'duoble' in code_contests (split 'custom', 2 problems); did you "
          "mean 'double'?"),
     ]  # fmt: skip
 

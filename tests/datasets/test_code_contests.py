@@ -449,6 +449,7 @@ def test_bundled_problems_are_read_in_the_same_format(
 ) -> None:
     path = write_rows([make_row(checker="any_order")], "problems.jsonl.gz")
     monkeypatch.setattr(bundled, "DATA_FILE", path)
+    monkeypatch.setattr(bundled, "load_bundled", bundled.load_bundled.__wrapped__)
     for problems in (bundled.load_bundled(), load_code_contests(split="bundled")):
         assert (problems.name, problems.split) == ("bundled", "bundled")
         assert problems[0].checker == "any_order"
@@ -459,6 +460,7 @@ def test_a_missing_bundled_file_says_to_install_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bundled, "DATA_FILE", tmp_path / "problems.jsonl.gz")
+    monkeypatch.setattr(bundled, "load_bundled", bundled.load_bundled.__wrapped__)
     with pytest.raises(DatasetNotFoundError, match="install it again"):
         bundled.load_bundled()
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ADD, ADD_PUBLIC_ONLY, ADD_WRONG, add_problem
+from examples import ADD, ADD_PUBLIC_ONLY, ADD_WRONG, add_problem
 
 from codefeedback_env import ConfigError, SandboxError, SandboxUnavailableError, Submission, Verdict
 from codefeedback_env.checkers import Judging, checker_for

@@ -8,7 +8,6 @@ import _signal
 import _socket
 import gc
 import os
-import sys
 from array import array
 from types import CodeType
 
@@ -23,7 +22,6 @@ from codefeedback_env.sandbox.zygote.wire import (
     KILLED_FOR_TIME,
     LIMIT_NAMES,
     LIMITS,
-    MAX_MESSAGE_BYTES,
     MAX_TESTS_PER_MESSAGE,
     NOT_COMPILED,
     REPORT,
@@ -34,7 +32,7 @@ _CHILD_SIGNAL = frozenset({_signal.SIGCHLD})
 
 
 def lead(connection: _socket.socket, site: str, program_filter: Filter) -> None:
-    """Serve one submission: its limits and source come first, then batches of tests.
+    """Serve one submission: limits, source and a file for complaints first, then batches of tests.
 
     The caller has taken away capabilities and installed the leader's filter.
 
@@ -45,9 +43,12 @@ def lead(connection: _socket.socket, site: str, program_filter: Filter) -> None:
     """
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
     _signal.pthread_sigmask(_signal.SIG_BLOCK, _CHILD_SIGNAL)
-    message, fds = receive(connection, 1)
+    message, fds = receive(connection, 2)
     if not message:
         return
+    compiler_output = fds[1]
+    os.dup2(compiler_output, 2, False)
+    os.close(compiler_output)
     limits = dict(zip(LIMIT_NAMES, LIMITS.unpack(message), strict=True))
     source = os.pread(fds[0], os.fstat(fds[0]).st_size, 0)
     os.close(fds[0])
@@ -56,7 +57,8 @@ def lead(connection: _socket.socket, site: str, program_filter: Filter) -> None:
     try:
         code = program.compile_source(source)
     except Exception as error:
-        connection.send(NOT_COMPILED + _compiler_message(error)[: MAX_MESSAGE_BYTES - 1])
+        program.show_compile_error(error)
+        connection.send(NOT_COMPILED)
         return
     del source
     program.import_in_advance(code, site)
@@ -117,16 +119,3 @@ def _run_test(
         watch.wall_s(),
         usage.ru_maxrss / 1024,
     )
-
-
-def _compiler_message(error: Exception) -> bytes:
-    """What Python prints about a file that does not compile."""
-    read, write = os.pipe()
-    try:
-        os.set_blocking(write, False)
-        with open(write, "w", encoding="utf-8", errors="backslashreplace") as sys.stderr:
-            program.show_compile_error(error)
-    except OSError:  # more than a pipe holds; the head is enough
-        pass
-    os.set_blocking(read, False)
-    return os.read(read, MAX_MESSAGE_BYTES)

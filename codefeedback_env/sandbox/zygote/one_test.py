@@ -84,7 +84,7 @@ def _become_program(
         os._exit(0)
     os.closerange(3, 1 << 16)
     if system_call_filter is not None:
-        system_call_filter.install()
+        system_call_filter.install(all_threads=True)
     os._exit(program.run(code, namespace))
 
 

@@ -14,7 +14,7 @@ import sys
 import types
 
 FILE_NAME = "solution.py"
-MEMORY_SLACK_MIB = 512  # address space that is reserved but not used, such as stacks of threads
+MEMORY_SLACK_MIB = 256  # address space that is reserved but not used, such as stacks of threads
 STACK_BYTES = 256 << 20
 THREAD_STACK_BYTES = 8 << 20
 NUM_FILES = 128

@@ -23,14 +23,13 @@ LIMIT_NAMES = (
 """The limits a run needs, in the order in which they are passed."""
 
 LIMITS = struct.Struct("=" + "d" * len(LIMIT_NAMES))
-"""A submission's limits; the source comes beside it as a descriptor."""
+"""A submission's limits; source and a file for the compiler's output come as descriptors."""
 
 READY, LEADER, PID, TESTS = b"R", b"L", b"P", b"T"
 """Kinds of messages: the zygote is up; make a leader; here is its pidfd; run these tests."""
 
 COMPILED, NOT_COMPILED = b"C", b"E"
-"""A leader's first answer; after NOT_COMPILED comes what the compiler said."""
+"""A leader's first answer."""
 
-MAX_MESSAGE_BYTES = 1 << 16
 FDS_PER_TEST = 3
 MAX_TESTS_PER_MESSAGE = 32

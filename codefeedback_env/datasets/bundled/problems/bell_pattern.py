@@ -155,6 +155,7 @@ print(max(weights))
 
 s = input()
 n = len(s)
+common = [0] * (n * n)  # one number for every pair of places
 endings = sorted([s[i:] for i in range(n)])
 best = 0
 for i in range(n):
