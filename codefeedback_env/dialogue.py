@@ -272,7 +272,10 @@ class Dialogue:
             return Plan()
         else:
             limit = None if needs_all else 1
-            hidden = (Stage(pool=pool, max_failures=limit) for pool in HIDDEN_POOLS)
+            hidden = (
+                Stage(pool=pool, max_failures=limit, in_any_order=not needs_all)
+                for pool in HIDDEN_POOLS
+            )
             stop_after_failed_pool = not (needs_all and is_last)
         return Plan(
             stages=(Stage(pool=Pool.PUBLIC, keep_output=True), *hidden),

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from codefeedback_env.errors import ConfigError, SandboxUnavailableError
-from codefeedback_env.judge.pool import PoolSettings, add_user, pool_for
+from codefeedback_env.judge.pool import NUM_REMEMBERED, PoolSettings, add_user, pool_for
 from codefeedback_env.judge.protocol import (
     JudgeReport,
     PackedProblem,
@@ -26,7 +26,12 @@ class Judge:
     """
 
     def __init__(
-        self, *, sandbox: str = "auto", num_workers: int | None = None, python: str | None = None
+        self,
+        *,
+        sandbox: str = "auto",
+        num_workers: int | None = None,
+        python: str | None = None,
+        num_remembered: int = NUM_REMEMBERED,
     ) -> None:
         """Nothing starts yet.
 
@@ -34,6 +39,7 @@ class Judge:
             sandbox: name of the sandbox; "auto" takes the first confining one that works.
             num_workers: processes, None for one on each CPU this process may use.
             python: interpreter of the programs, None to choose.
+            num_remembered: reports kept for programs that come again, 0 to judge every time.
 
         Raises:
             ConfigError: ``num_workers`` is not positive.
@@ -42,7 +48,7 @@ class Judge:
             raise ConfigError(
                 f"num_workers={num_workers} must be at least 1, or None for all CPUs."
             )
-        self._settings = PoolSettings(sandbox, num_workers or _num_cpus(), python)
+        self._settings = PoolSettings(sandbox, num_workers or _num_cpus(), python, num_remembered)
         self._finalizer: weakref.finalize[Any, Any] | None = None
         self._pid = 0
 

@@ -23,6 +23,8 @@ from typing import Any
 
 from codefeedback_env import errors
 from codefeedback_env.errors import SandboxError, SandboxUnavailableError
+from codefeedback_env.judge.memory import Key as MemoryKey
+from codefeedback_env.judge.memory import ReportMemory
 from codefeedback_env.judge.protocol import (
     JudgeReport,
     MessageReader,
@@ -34,6 +36,7 @@ from codefeedback_env.judge.protocol import (
 
 JOBS_AHEAD = 2  # one being judged and one waiting, so that a worker never waits for its caller
 MAX_ATTEMPTS = 2
+NUM_REMEMBERED = 4096
 GOODBYE_S = 2.0
 _READ_BYTES = 1 << 16
 _LOG = logging.getLogger(__name__)
@@ -66,6 +69,8 @@ class PoolSettings:
     sandbox: str
     num_workers: int
     python: str | None
+    num_remembered: int = NUM_REMEMBERED
+    """Reports kept for programs that come again."""
 
 
 @dataclass(slots=True)
@@ -75,6 +80,7 @@ class _Job:
     source: bytes
     plan: Plan
     future: "Future[JudgeReport]"
+    memory_key: MemoryKey
     attempts: int = 0
 
 
@@ -111,6 +117,7 @@ class WorkerPool:
         self._lock = threading.RLock()
         self._waiting: deque[_Job] = deque()
         self._workers: list[_Worker] = []
+        self._memory = ReportMemory(settings.num_remembered)
         self._next_job = 0
         self._closed = False
         self._ready = threading.Event()
@@ -139,8 +146,13 @@ class WorkerPool:
         with self._lock:
             if self._unavailable is not None:
                 raise self._unavailable
+            memory_key = self._memory.key(problem, source, plan)
+            remembered = self._memory.find(memory_key)
+            if remembered is not None:
+                future.set_result(remembered)
+                return future
             self._next_job += 1
-            job = _Job(self._next_job, problem, source, plan, future)
+            job = _Job(self._next_job, problem, source, plan, future, memory_key)
             self._waiting.append(job)
             outgoing = self._assign()
         self._send_all(outgoing)
@@ -307,6 +319,8 @@ class WorkerPool:
                 worker.known_problems.discard(job.problem.key)
                 self._waiting.appendleft(job)
                 return
+            if kind == "report":
+                self._memory.keep(job.memory_key, rest[1], job.problem.cpu_time_s)
         if kind == "report" and job.future.set_running_or_notify_cancel():
             job.future.set_result(rest[1])
         elif kind == "failed" and job.future.set_running_or_notify_cancel():

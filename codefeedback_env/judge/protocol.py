@@ -33,6 +33,9 @@ class Stage:
     max_failures: int | None = None
     """Judging ends after this many failed tests of the pool; None runs them all."""
 
+    in_any_order: bool = False
+    """Only whether all tests pass matters, so tests that often failed before may come first."""
+
     keep_output: bool = False
     """Send back what the program printed; else only verdicts leave the worker."""
 
@@ -52,6 +55,8 @@ class PackedProblem:
 
     key: bytes
     blob: bytes
+    cpu_time_s: float
+    """The time limit of one test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,7 @@ def pack(
         memory_mib=problem.memory_limit_mib or DEFAULT_MEMORY_LIMIT_MIB,
     )
     blob = pickle.dumps(task, protocol=pickle.HIGHEST_PROTOCOL)
-    return PackedProblem(blake2b(blob, digest_size=16).digest(), blob)
+    return PackedProblem(blake2b(blob, digest_size=16).digest(), blob, task.cpu_time_s)
 
 
 def encode_source(source_code: str) -> bytes:

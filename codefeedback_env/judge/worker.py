@@ -14,9 +14,10 @@ import selectors
 import socket
 import sys
 import threading
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from codefeedback_env.errors import CodeFeedbackError, SandboxError
@@ -31,6 +32,7 @@ from codefeedback_env.judge.protocol import (
     send,
 )
 from codefeedback_env.judge.self_test import self_test
+from codefeedback_env.problem import Pool
 from codefeedback_env.problem_checkers import Checker
 from codefeedback_env.sandbox.base import InputFile, Limits, RunResult, Sandbox
 from codefeedback_env.sandbox.catalog import open_sandbox
@@ -50,6 +52,8 @@ class _Problem:
     checker: Checker
     num_bytes: int
     inputs: dict[bytes, InputFile] = field(default_factory=dict)
+    num_failures: Counter[tuple[Pool, int]] = field(default_factory=Counter)
+    """How often each test failed; a test that fails is the quickest way to a rejection."""
 
     def input_file(self, stdin: bytes) -> InputFile:
         return self.inputs.setdefault(stdin, InputFile(stdin))
@@ -261,7 +265,7 @@ def judge_submission(sandbox: Sandbox, problem: _Problem, job: _Job) -> JudgeRep
     """
     task, plan = problem.task, job.plan
     source = job.source.decode("utf-8", "replace")
-    todo = [(stage, i) for stage in plan.stages for i in range(len(task.tests[stage.pool]))]
+    todo = _order(problem, plan)
     inputs = [problem.input_file(task.tests[stage.pool][i][0]) for stage, i in todo]
     limits = Limits(cpu_time_s=task.cpu_time_s, memory_mib=task.memory_mib)
     results: dict[Stage, list[TestResult]] = {stage: [] for stage in plan.stages}
@@ -269,12 +273,13 @@ def judge_submission(sandbox: Sandbox, problem: _Problem, job: _Job) -> JudgeRep
         run = _next(runs)
         compiled, compiler_output = run.compiled, run.stderr
         current: Stage | None = None
-        num_failed = num_failed_in_stage = 0
+        num_failed = 0
+        num_failed_in: Counter[Stage] = Counter()
         for position, (stage, index) in enumerate(todo):
             if stage is not current:
                 if num_failed and plan.stop_after_failed_pool:
                     break
-                current, num_failed_in_stage = stage, 0
+                current = stage
             if job.cancelled:
                 break
             if position and compiled:  # a program that does not compile has one run for all tests
@@ -283,9 +288,10 @@ def judge_submission(sandbox: Sandbox, problem: _Problem, job: _Job) -> JudgeRep
             verdict = decide(run, stdin, expected, problem.checker, task.judging)
             results[stage].append(_result(run, index, verdict, stage, source))
             if verdict is not Verdict.ACCEPTED:
+                problem.num_failures[stage.pool, index] += 1
                 num_failed += 1
-                num_failed_in_stage += 1
-                if num_failed_in_stage == stage.max_failures:
+                num_failed_in[stage] += 1
+                if num_failed_in[stage] == stage.max_failures:
                     break
     return JudgeReport(
         compiled=compiled,
@@ -294,11 +300,22 @@ def judge_submission(sandbox: Sandbox, problem: _Problem, job: _Job) -> JudgeRep
             stage.pool: TestReport(
                 pool=stage.pool,
                 num_tests=len(task.tests[stage.pool]),
-                results=tuple(results[stage]),
+                results=tuple(sorted(results[stage], key=lambda result: result.index)),
             )
             for stage in plan.stages
         },
     )
+
+
+def _order(problem: _Problem, plan: Plan) -> list[tuple[Stage, int]]:
+    """The plan's tests; of neighbouring stages in any order, those that failed most often first."""
+    todo: list[tuple[Stage, int]] = []
+    for in_any_order, stages in groupby(plan.stages, key=lambda stage: stage.in_any_order):
+        tests = [(s, i) for s in stages for i in range(len(problem.task.tests[s.pool]))]
+        if in_any_order:
+            tests.sort(key=lambda test: -problem.num_failures[test[0].pool, test[1]])
+        todo += tests
+    return todo
 
 
 def _next(runs: Iterator[RunResult]) -> RunResult:

@@ -352,3 +352,16 @@ def test_death_of_the_caller_in_mid_run_leaves_no_process(judge, number):
     caller.wait(30)
     caller.stdout.close()
     assert wait_until(lambda: not any(map(is_running, below)))
+
+
+def test_recalling_a_waiting_submission_never_cuts_one_that_has_begun(judge):
+    # Two workers and three programs at a time: the third waits behind one and is called back for
+    # the other as soon as that is free, which may be just when it begins.
+    own = Judge(sandbox=judge.info().sandbox, num_workers=2, num_remembered=0)
+    task = packed(add_problem())
+    try:
+        for _ in range(150):
+            futures = [own.submit(task, Submission("python3", ADD), ALL_POOLS) for _ in range(3)]
+            assert all(future.result(timeout=60).all_passed for future in futures)
+    finally:
+        own.close()
