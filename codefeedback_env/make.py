@@ -132,7 +132,8 @@ def make_judge(
     """A judge, from an environment's options; see ``make_env``."""
     if not isinstance(sandbox, str):
         return sandbox
-    look_up("sandbox", sandbox, {**SANDBOXES, AUTO: None})
+    if sandbox != AUTO:
+        look_up("sandbox", sandbox, SANDBOXES)
     return Judge(sandbox=sandbox, num_workers=num_workers, python=python)
 
 

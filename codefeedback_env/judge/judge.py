@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from codefeedback_env.errors import ConfigError, SandboxUnavailableError
-from codefeedback_env.judge.pool import NUM_REMEMBERED, PoolSettings, add_user, pool_for
+from codefeedback_env.judge.pool import NUM_REMEMBERED, PoolSettings
 from codefeedback_env.judge.protocol import (
     JudgeReport,
     PackedProblem,
@@ -15,6 +15,7 @@ from codefeedback_env.judge.protocol import (
     WorkerInfo,
     encode_source,
 )
+from codefeedback_env.judge.shared import add_user, pool_for
 from codefeedback_env.languages import Submission
 
 

@@ -5,8 +5,18 @@ from pathlib import Path
 
 _FOLDER = Path(__file__).with_name("zygote")
 _NEEDED_BY = {  # in the order of their imports
-    "one_test": ("wire", "watch", "program", "seccomp", "one_test"),
-    "zygote": ("wire", "watch", "program", "seccomp", "landlock", "privileges", "leader", "zygote"),
+    "one_test": ("wire", "watch", "program", "system_calls", "seccomp", "one_test"),
+    "zygote": (
+        "wire",
+        "watch",
+        "program",
+        "system_calls",
+        "seccomp",
+        "landlock",
+        "privileges",
+        "leader",
+        "zygote",
+    ),
 }
 
 BOOT = """\

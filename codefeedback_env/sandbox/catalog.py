@@ -80,7 +80,7 @@ def open_sandbox(name: str, *, python: str | None = None, worker: int = 0) -> Op
         SandboxUnavailableError: it does not work here; the message says why and what would help.
     """
     if name != AUTO:
-        return _open(name, look_up("sandbox", name, {**SANDBOXES, AUTO: None}), python, worker)
+        return _open(name, look_up("sandbox", name, SANDBOXES), python, worker)
     if sys.platform != "linux":
         raise SandboxUnavailableError(
             f"judging needs Linux and this is {sys.platform}: use the project's Dockerfile, or "
@@ -98,8 +98,7 @@ def open_sandbox(name: str, *, python: str | None = None, worker: int = 0) -> Op
     )
 
 
-def _open(name: str, kind: _Kind | None, python: str | None, worker: int) -> OpenSandbox:
-    assert kind is not None  # look_up returns AUTO's None for no other name
+def _open(name: str, kind: _Kind, python: str | None, worker: int) -> OpenSandbox:
     jail = kind.find_jail(worker)
     interpreter = find_interpreter(python, jail.outside_uid)
     sandbox = kind.sandbox(jail, interpreter)

@@ -185,15 +185,8 @@ def jail_processes() -> frozenset[int]:
     children: dict[int, list[int]] = {}
     found = set()
     for pid in _all_processes():
-        try:
-            status = Path(f"/proc/{pid}/status").read_text()
-        except OSError:
-            continue
-        parent, owner = (
-            int(status.partition(f"\n{key}:")[2].split(maxsplit=1)[0]) for key in ("PPid", "Uid")
-        )
-        children.setdefault(parent, []).append(pid)
-        if os.getuid() == 0 and owner == FIRST_JAIL_UID + _worker_number():
+        children.setdefault(parent_of(pid), []).append(pid)
+        if os.getuid() == 0 and _status(pid, "Uid") == FIRST_JAIL_UID + _worker_number():
             found.add(pid)
     todo = [os.getpid()]
     while todo:
@@ -201,6 +194,11 @@ def jail_processes() -> frozenset[int]:
         found.update(below)
         todo += below
     return frozenset(found)
+
+
+def parent_of(pid: int) -> int:
+    """The process that started ``pid``, 0 where either is gone."""
+    return _status(pid, "PPid")
 
 
 def children_of(pid: int) -> list[int]:
@@ -220,6 +218,14 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def _status(pid: int, key: str) -> int:
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return int(text.partition(f"\n{key}:")[2].split(maxsplit=1)[0])
 
 
 def _all_processes() -> list[int]:

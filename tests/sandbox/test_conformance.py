@@ -24,7 +24,7 @@ from sandbox_fixtures import (
 )
 
 from codefeedback_env.checkers import Comparison
-from codefeedback_env.sandbox.base import STDERR_KEPT_BYTES, InputFile, Limits, LimitHit
+from codefeedback_env.sandbox.base import STDERR_KEPT_BYTES, InputFile, LimitHit, Limits
 from codefeedback_env.verdicts import Verdict
 
 pytest_plugins = ["sandbox_fixtures"]
@@ -485,6 +485,17 @@ HONEST: dict[str, tuple[str, bytes, bytes]] = {  # name -> source, stdin, expect
         b"",
         b"1\n2\n",
     ),
+    "__del__ of what lives to the end": (
+        "class C:\n    def __del__(self):\n        print(2)\nc = C()\nprint(1)",
+        b"",
+        b"1\n2\n",
+    ),
+    "own file over stdout left open": ("out = open(1, 'w')\nout.write('42')", b"", b"42"),
+    "own buffer over stdout left open": (
+        "import io, sys\nout = io.BufferedWriter(sys.stdout.buffer.raw)\nout.write(b'42')",
+        b"",
+        b"42",
+    ),
     "weakref and gc": (
         "import gc, weakref\nclass C: pass\nc = C(); c.c = c; w = weakref.ref(c); del c\n"
         "gc.collect()\nprint(w())",
@@ -518,9 +529,9 @@ def test_honest_program_is_accepted(sandbox, name: str) -> None:
     "source", ["print(0.3333333333)", "print('Case', 0.3333333333)"], ids=["alone", "after a word"]
 )
 def test_float_that_differs_by_3e_11_is_accepted_in_a_problem_about_floats(sandbox, source):
-    expected = source[6:-1].replace("'Case', ", "Case ").replace("33)", "33")
+    expected = b"Case 0.333333333333\n" if "Case" in source else b"0.333333333333\n"
     verdict, run = judge_program(
-        sandbox, source, b"", f"{expected}33".encode(), GENEROUS, Comparison(tolerance=1e-6)
+        sandbox, source, b"", expected, GENEROUS, Comparison(tolerance=1e-6)
     )
     assert verdict is Verdict.ACCEPTED, about(run)
 
@@ -542,7 +553,11 @@ NUMPY = {
         "import sys, numpy as np\nprint(np.array(sys.stdin.read().split(), np.int64).sum())",
         b"45\n",
     ),
-    "imported by its name": ("np = __import__('nu' + 'mpy')\nprint(np.int64(42))", b"42\n"),
+    "imported in a function": (
+        "def f():\n    from numpy.polynomial import Polynomial\n    return Polynomial([2, 1])(40)\n"
+        "print(round(f()))",
+        b"42\n",
+    ),
 }
 
 
@@ -616,7 +631,9 @@ def test_busy_program_is_ended_within_a_second_of_cpu_time_over_the_limit(sandbo
     assert LIMITS.cpu_time_s <= run.cpu_time_s <= LIMITS.cpu_time_s + 1, about(run)
 
 
-@pytest.mark.parametrize("source", ["import time\ntime.sleep(1000)", "import signal\nsignal.pause()"])
+@pytest.mark.parametrize(
+    "source", ["import time\ntime.sleep(1000)", "import signal\nsignal.pause()"]
+)
 def test_sleeping_program_is_ended_by_the_clock(sandbox, source: str) -> None:
     verdict, run = judge_program(sandbox, source, b"", b"42\n")
     assert verdict is Verdict.TIME_LIMIT, about(run)
@@ -714,7 +731,7 @@ UNCOMPILABLE: dict[str, tuple[str | bytes, str]] = {  # source, what the message
     "return outside a function": ("print(42)\nreturn", "SyntaxError: 'return' outside function"),
     "a second __future__": ("print(42)\nfrom __future__ import annotations", "SyntaxError"),
     "NUL": ("print(42)\0", "null bytes"),
-    "invalid UTF-8": (b"print(42) # \xff", "SyntaxError"),
+    "invalid UTF-8": (b"print('\xff')", "SyntaxError"),
     "unknown coding": ("# coding: no-such-coding\nprint(42)", "SyntaxError"),
     "a surrogate": ("print('\ud800')".encode("utf-8", "surrogatepass"), "SyntaxError"),
     "100000 parentheses": ("(" * 100_000 + ")" * 100_000, ""),
@@ -801,14 +818,12 @@ def test_no_frame_of_the_sandboxs_own_shows_in_what_a_program_prints(sandbox, na
     run = run_program(sandbox, RAISING[name])
     assert run.exit_code == 1, about(run)
     text = run.stderr.decode()
-    assert "Error" in text or "Exception" in text
-    assert "codefeedback" not in text
+    assert text
+    for word in ("codefeedback", "<locals>", "zygote", "one_test"):
+        assert word not in text
     files = set(re.findall(r'File "([^"]*)"', text))
-    assert {file for file in files if not file.startswith("/usr/lib/")} <= {
-        "solution.py",
-        "<string>",
-        *(file for file in files if "/lib/python3" in file),
-    }
+    ours = {file for file in files - {"solution.py", "<string>"} if "/lib/python3" not in file}
+    assert not ours, text
 
 
 def test_long_stderr_keeps_its_head_and_its_tail(sandbox) -> None:

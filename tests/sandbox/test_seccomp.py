@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codefeedback_env.sandbox.zygote import seccomp
+from codefeedback_env.sandbox.zygote import seccomp, system_calls
 from codefeedback_env.sandbox.zygote.seccomp import ALLOW, ENOSYS, EPERM, KILL
 
 FILTERS = {
@@ -53,7 +53,7 @@ def test_numbers_are_those_of_the_kernels_headers(machine: str) -> None:
     known = {name: int(number) for name, number in re.findall(pattern, header.read_text())}
     known.setdefault("newfstatat", known.get("fstatat", -1))
     newest = max(number for number in known.values() if number < 1024)
-    numbers = seccomp._MACHINES[machine].numbers
+    numbers = system_calls.MACHINES[machine].numbers
     assert {name: number for name, number in numbers.items() if number <= newest} == {
         name: known.get(name) for name, number in numbers.items() if number <= newest
     }
@@ -61,7 +61,7 @@ def test_numbers_are_those_of_the_kernels_headers(machine: str) -> None:
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_every_rule_has_a_number_and_every_number_a_rule(machine: str) -> None:
-    known = seccomp._MACHINES[machine]
+    known = system_calls.MACHINES[machine]
     ruled = set(seccomp._leader_rules(known))
     missing = GONE_FROM_AARCH64 if machine == "aarch64" else set()
     assert ruled - set(known.numbers) == missing
@@ -96,7 +96,7 @@ def test_one_comparison_is_left_for_the_installers_own_process_id() -> None:
 def call_data(machine: str, number: int, *arguments: int) -> bytes:
     """A struct seccomp_data."""
     padded = (*arguments, 0, 0, 0, 0, 0, 0)[:6]
-    return struct.pack("=IIQ6Q", number, seccomp._MACHINES[machine].audit_arch, 0, *padded)
+    return struct.pack("=IIQ6Q", number, system_calls.MACHINES[machine].audit_arch, 0, *padded)
 
 
 def interpret(instructions: bytes, data: bytes) -> int:
@@ -136,7 +136,7 @@ def evaluate(decision: seccomp.Decision, data: bytes) -> int:
 
 def expected(policy: str, machine: str, number: int, data: bytes) -> int:
     """The action by going through the names one by one, without any search or layout."""
-    known = seccomp._MACHINES[machine]
+    known = system_calls.MACHINES[machine]
     names = [name for name, its_number in known.numbers.items() if its_number == number]
     if not names:
         unnamed = ENOSYS if number > max(known.numbers.values()) else EPERM
@@ -153,7 +153,7 @@ def interesting_arguments(machine: str) -> Iterator[tuple[int, ...]]:
     yield ()
     values = {0, 1, 2, 3, 4, 5, 8, 15, 38, 1030, 1031, 1032, 1033, 0x2000, 0x5401, 0x5412, 0x80801}
     values |= {0x003D0F00, 0x01200011, 0x00010000, 0x10000000, 0x400000, 0xFFFFFFFF, OWN_PID}
-    values |= {1 << 32, (1 << 32) + 1, seccomp._MACHINES[machine].o_direct}
+    values |= {1 << 32, (1 << 32) + 1, system_calls.MACHINES[machine].o_direct}
     for value in sorted(values):
         yield (value,) * 6
         for position, before in itertools.product(range(4), (0, 1, 4)):
@@ -164,7 +164,7 @@ def interesting_arguments(machine: str) -> Iterator[tuple[int, ...]]:
 @pytest.mark.parametrize("policy", FILTERS)
 def test_the_search_decides_every_number_as_its_rule_says(policy: str, machine: str) -> None:
     instructions = FILTERS[policy](machine)
-    known = seccomp._MACHINES[machine]
+    known = system_calls.MACHINES[machine]
     rules = {**seccomp._leader_rules(known), **seccomp._program_rules()}
     choosy = {
         known.numbers[name]
@@ -187,10 +187,10 @@ def test_calls_of_another_processor_kill(policy: str, machine: str) -> None:
         0x40000003,
         0x40000028,
         0x80000016,
-        *(seccomp._MACHINES[m].audit_arch for m in MACHINES),
+        *(system_calls.MACHINES[m].audit_arch for m in MACHINES),
     ]
     for audit_arch, number in itertools.product(others, range(501)):
-        if audit_arch != seccomp._MACHINES[machine].audit_arch:
+        if audit_arch != system_calls.MACHINES[machine].audit_arch:
             data = struct.pack("=IIQ6Q", number, audit_arch, 0, *(0,) * 6)
             assert interpret(instructions, data) == KILL
 
@@ -263,7 +263,7 @@ def test_decision(
     machine: str, name: str, arguments: tuple[int, ...], leader: int, program: int
 ) -> None:
     words = [argument & 0xFFFFFFFFFFFFFFFF for argument in arguments]
-    data = call_data(machine, seccomp._MACHINES[machine].numbers[name], *words)
+    data = call_data(machine, system_calls.MACHINES[machine].numbers[name], *words)
     of_leader = interpret(seccomp.leader_filter(machine), data)
     of_program = interpret(seccomp.program_filter(machine), data)
     both = of_program if of_leader == ALLOW else of_leader
@@ -394,7 +394,7 @@ def runner() -> Iterator[Runner]:
 
 on_this_processor = sorted(
     set(seccomp._HOSTILE)
-    & set(seccomp._MACHINES.get(platform.machine(), seccomp._MACHINES["aarch64"]).numbers)
+    & set(system_calls.MACHINES.get(platform.machine(), system_calls.MACHINES["aarch64"]).numbers)
 )
 
 
