@@ -1,6 +1,7 @@
 """How to start a command inside nsjail or bubblewrap, or in no jail at all."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from functools import cache
 from typing import Any, Protocol
 
 from codefeedback_env.errors import SandboxUnavailableError
+from codefeedback_env.sandbox.base import Limits
 from codefeedback_env.sandbox.interpreters import SITE, Interpreter
+from codefeedback_env.sandbox.zygote import wire
 
 NOBODY = 65534
 FIRST_JAIL_UID = 100_000  # each worker has a user id of its own above this one, when root
@@ -26,6 +29,7 @@ ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
 }
 MAX_PROCESSES = 256
+FIRST_KERNEL_COUNTING_BY_NAMESPACE = (5, 14)  # before, RLIMIT_NPROC counted all of a user's
 MAX_FILES = 256
 
 
@@ -61,6 +65,10 @@ class Jail(Protocol):
     @property
     def has_namespaces(self) -> bool:
         """Whether the zygote can make PID namespaces."""
+
+    @property
+    def counts_processes(self) -> bool:
+        """Whether a limit on processes counts those in the jail only, not the user's others."""
 
     def readable_paths(self, interpreter: Interpreter) -> list[str]:
         """What a zygote without namespaces lets programs read."""
@@ -100,6 +108,11 @@ class NsJail:
         """See Jail."""
         return True
 
+    @property
+    def counts_processes(self) -> bool:
+        """See Jail."""
+        return _kernel_version() >= FIRST_KERNEL_COUNTING_BY_NAMESPACE
+
     def readable_paths(self, interpreter: Interpreter) -> list[str]:
         """See Jail."""
         return []
@@ -123,7 +136,9 @@ class NsJail:
             argv += ["-E", f"{key}={value}"]
         argv += ["--disable_proc", "--iface_no_lo", "--time_limit", "0"]
         limits = {"as": "inf", "cpu": "inf", "fsize": "inf", "core": "0", "stack": "inf"}
-        limits |= {"nofile": str(MAX_FILES), "nproc": str(MAX_PROCESSES)}
+        limits |= {"nofile": str(MAX_FILES)}
+        if self.counts_processes:
+            limits |= {"nproc": str(MAX_PROCESSES)}
         for kind, limit in limits.items():
             argv += [f"--rlimit_{kind}", limit]
         return [*argv, "--", *command]
@@ -165,6 +180,11 @@ class Bubblewrap:
     def has_namespaces(self) -> bool:
         """See Jail."""
         return True
+
+    @property
+    def counts_processes(self) -> bool:
+        """See Jail."""
+        return _kernel_version() >= FIRST_KERNEL_COUNTING_BY_NAMESPACE
 
     def readable_paths(self, interpreter: Interpreter) -> list[str]:
         """See Jail."""
@@ -239,6 +259,11 @@ class NoJail:
         """See Jail."""
         return False
 
+    @property
+    def counts_processes(self) -> bool:
+        """See Jail."""
+        return False
+
     def readable_paths(self, interpreter: Interpreter) -> list[str]:
         """The interpreter's own files; of the host's libraries nothing that holds secrets."""
         return [outside for outside, _ in interpreter.binds]
@@ -250,6 +275,14 @@ class NoJail:
             ids = {"user": self.outside_uid, "group": self.outside_uid, "extra_groups": []}
             options |= ids
         return options
+
+
+def limit_values(limits: Limits, jail: Jail) -> list[float]:
+    """The limits in the order of ``wire.LIMIT_NAMES``, 0 for the processes if not countable."""
+    values = {name: float(getattr(limits, name)) for name in wire.LIMIT_NAMES}
+    if not jail.counts_processes:
+        values["num_processes"] = 0.0
+    return list(values.values())
 
 
 def find_nsjail(worker: int = 0) -> NsJail:
@@ -296,6 +329,11 @@ def _binary(name: str, remedy: str) -> str:
     if path is None:
         raise SandboxUnavailableError(f"{name} is not on PATH: {remedy}.")
     return path
+
+
+@cache
+def _kernel_version() -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", os.uname().release)[:2])
 
 
 @cache

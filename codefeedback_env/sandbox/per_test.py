@@ -17,7 +17,7 @@ from codefeedback_env.sandbox.base import (
 )
 from codefeedback_env.sandbox.boot import boot_code, python_command
 from codefeedback_env.sandbox.interpreters import Interpreter
-from codefeedback_env.sandbox.jails import Jail
+from codefeedback_env.sandbox.jails import Jail, limit_values
 from codefeedback_env.sandbox.results import run_result
 from codefeedback_env.sandbox.zygote import wire
 
@@ -90,7 +90,7 @@ class PerTestSandbox:
             site if self._interpreter.numpy_version else "",
             "compile" if compile_only else "run",
             "filtered" if self.filters_system_calls else "unfiltered",
-            *(repr(float(getattr(limits, name))) for name in wire.LIMIT_NAMES),
+            *map(repr, limit_values(limits, self._jail)),
         ]
         return subprocess.Popen(
             self._jail.argv(command, fds, self._interpreter),

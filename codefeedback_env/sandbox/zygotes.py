@@ -23,7 +23,7 @@ from codefeedback_env.sandbox.base import (
 )
 from codefeedback_env.sandbox.boot import boot_code, python_command
 from codefeedback_env.sandbox.interpreters import Interpreter
-from codefeedback_env.sandbox.jails import Jail
+from codefeedback_env.sandbox.jails import Jail, limit_values
 from codefeedback_env.sandbox.results import run_result
 from codefeedback_env.sandbox.zygote import wire
 
@@ -100,6 +100,7 @@ class _Zygote:
 
     def __init__(self, name: str, jail: Jail, interpreter: Interpreter, with_numpy: bool) -> None:
         self.name = name
+        self.jail = jail
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         boot = sealed_memory_file("boot", boot_code("zygote"))
         self._complaints: int | None = output_file(
@@ -215,13 +216,12 @@ class _Leader:
         os.close(self._pidfd)
 
     def _compile(self, source: bytes) -> None:
-        limits = [float(getattr(self._limits, name)) for name in wire.LIMIT_NAMES]
         with contextlib.ExitStack() as stack:
             fds = [sealed_memory_file("source", source)]
             stack.callback(os.close, fds[0])
             fds.append(output_file("stderr"))
             stack.callback(os.close, fds[1])
-            self._send(wire.LIMITS.pack(*limits), fds)
+            self._send(wire.LIMITS.pack(*limit_values(self._limits, self._zygote.jail)), fds)
             # The kernel kills it at the CPU limit; by the clock that can take much longer.
             answer = self._receive(20 * self._limits.compile_time_s + ANSWER_S)
             if answer == wire.NOT_COMPILED:
