@@ -1,8 +1,12 @@
 """The environment as its users meet it."""
 
+import json
 import multiprocessing
 import os
 import pickle
+import shutil
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -562,6 +566,54 @@ def test_gymnasiums_own_vector_environments_work(judge, mode):
     assert terminations.tolist() == [True, True]
     assert infos["private_passed"].tolist() == [False, False]
     envs.close()
+
+
+def test_gymnasiums_async_environment_with_shared_memory_says_what_to_do(judge):
+    with pytest.raises(ValueError, match="shared_memory=False"):
+        gymnasium.make_vec("CodeContests-v0", num_envs=2, vectorization_mode="async")
+
+
+def test_python_and_sandbox_options_choose_what_runs_the_programs(judge, add_set, tmp_path):
+    chosen = judge.info()
+    python = shutil.which("python3", path="/usr/bin") or sys.executable
+    env = gymnasium.make(
+        "CodeFeedback-v0", dataset=add_set, sandbox=chosen.sandbox, python=python, num_workers=1
+    )
+    assert play(env, fenced(ADD))[1][1] == 1.0
+    settings = env.unwrapped.last_episode.settings
+    assert settings["sandbox"] == chosen.sandbox
+    done = subprocess.run([python, "-V"], capture_output=True, text=True, check=True)
+    assert settings["python"] == done.stdout.split()[1]
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "split", "ids"),
+    [
+        ({"dataset": "bundled"}, "bundled", "bundled", None),
+        ({"dataset": "code_contests", "split": "bundled"}, "bundled", "bundled", None),
+        ({"path": True}, "code_contests", "custom", ("one",)),
+        ({"dataset": True}, "code_contests", "custom", ("one",)),
+        ({"path": True, "split": "valid"}, "code_contests", "valid", ("one",)),
+    ],
+)
+def test_dataset_by_name_and_by_path(tmp_path, options, name, split, ids):
+    row = {
+        "name": "one",
+        "description": "d",
+        "public_tests": {"input": ["1"], "output": ["1"]},
+        "private_tests": {"input": ["2"], "output": ["2"]},
+        "generated_tests": {"input": [], "output": []},
+    }
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(row) + "\n")
+    options = {key: str(file) if value is True else value for key, value in options.items()}
+    for env_id in ("CodeFeedback-v0", "CodeContests-v0"):
+        env = gymnasium.make(env_id, **options)
+        problems = env.unwrapped.rules.problems
+        assert (problems.name, problems.split) == (name, split)
+        assert ids is None or problems.ids == ids
+        env.close()
 
 
 def test_environment_in_a_forked_child_works_and_disturbs_nobody(make):

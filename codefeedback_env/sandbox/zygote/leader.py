@@ -53,7 +53,6 @@ def lead(connection: _socket.socket, site: str, program_filter: Filter) -> None:
     source = os.pread(fds[0], os.fstat(fds[0]).st_size, 0)
     os.close(fds[0])
     program.set_limits(limits)
-    program.reopen_standard_streams()
     try:
         code = program.compile_source(source)
     except Exception as error:

@@ -69,7 +69,7 @@ def _become_program(
 ) -> None:
     """Compile and run ``source`` in this process, which ends with it."""
     program.set_limits(limits)
-    program.reopen_standard_streams()
+    program.prepare_interpreter()
     try:
         code = program.compile_source(source)
     except Exception as error:

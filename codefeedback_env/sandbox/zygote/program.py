@@ -33,6 +33,29 @@ _STREAM_NAMES |= {f"/dev/fd/{fd}": fd for fd in range(3)}
 _STREAM_NAMES |= {f"/proc/self/fd/{fd}": fd for fd in range(3)}
 
 
+def prepare_interpreter() -> None:
+    """What scripts find and a bare interpreter lacks; once, before any program is known.
+
+    Text streams as ``python -X utf8`` makes them for regular files, over descriptors 0 to 2, which
+    the test's own files may become later.
+    """
+    for fd, name, mode, errors in (
+        (0, "stdin", "r", "surrogateescape"),
+        (1, "stdout", "w", "surrogateescape"),
+        (2, "stderr", "w", "backslashreplace"),
+    ):
+        stream = open(fd, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115 - stays open
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    for name in ("quit", "exit"):
+        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
+    _let_open_find_the_standard_streams()
+    sys.argv = [FILE_NAME]
+    _thread.stack_size(THREAD_STACK_BYTES)  # else every thread reserves the whole main stack
+    # Python ignores it, and a write beyond the limit would be an exception the program can catch.
+    _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
+
+
 def set_limits(limits: dict[str, float]) -> None:
     """Limit this process and its children; the CPU limit is the compiler's.
 
@@ -50,9 +73,6 @@ def set_limits(limits: dict[str, float]) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_STACK)
     if hard == resource.RLIM_INFINITY or hard >= STACK_BYTES:
         resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES, hard))
-    _thread.stack_size(THREAD_STACK_BYTES)  # else every thread reserves the whole main stack
-    # Python ignores it, and a write beyond the limit would be an exception the program can catch.
-    _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
 
 
 def limit_cpu(seconds: float, for_good: bool = True) -> None:
@@ -68,18 +88,6 @@ def cpu_used_s() -> float:
     """CPU seconds of this process so far."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
-
-
-def reopen_standard_streams() -> None:
-    """Text streams over descriptors 0 to 2, as ``python -X utf8`` makes them for regular files."""
-    for fd, name, mode, errors in (
-        (0, "stdin", "r", "surrogateescape"),
-        (1, "stdout", "w", "surrogateescape"),
-        (2, "stderr", "w", "backslashreplace"),
-    ):
-        stream = open(fd, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115 - stays open
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
 
 
 def compile_source(source: bytes) -> types.CodeType:
@@ -123,13 +131,9 @@ def import_in_advance(code: types.CodeType, site: str) -> None:
 
 
 def fresh_main() -> dict[str, object]:
-    """A new ``__main__`` and the builtins a script finds; returns the namespace."""
+    """A new ``__main__`` for compiled code; returns its namespace."""
     if hasattr(sys, "set_int_max_str_digits"):
         sys.set_int_max_str_digits(0)
-    for name in ("quit", "exit"):
-        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
-    _let_open_find_the_standard_streams()
-    sys.argv = [FILE_NAME]
     main = sys.modules["__main__"] = types.ModuleType("__main__")
     main.__dict__["__builtins__"] = builtins
     main.__dict__["__file__"] = FILE_NAME

@@ -11,7 +11,7 @@ import os
 import sys
 from array import array
 
-from codefeedback_env.sandbox.zygote import landlock, privileges, seccomp
+from codefeedback_env.sandbox.zygote import landlock, privileges, program, seccomp
 from codefeedback_env.sandbox.zygote.leader import lead, receive
 from codefeedback_env.sandbox.zygote.wire import PID, READY
 
@@ -41,6 +41,7 @@ def main(arguments: list[str]) -> None:
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)  # the kernel reaps leaders
     _take_regular_files_for_standard_streams()
+    program.prepare_interpreter()
     own_namespace = os.pidfd_open(os.getpid())
     gc.collect()
     gc.disable()
@@ -81,7 +82,7 @@ def _be_leader(
 
 
 def _take_regular_files_for_standard_streams() -> None:
-    """Leaders make their text streams over these; the tests' own files take their place later."""
+    """Text streams are made over these; the tests' own files take their place later."""
     for fd in (0, 1):
         file = os.memfd_create("placeholder")
         os.dup2(file, fd)
