@@ -97,9 +97,7 @@ def raw_nsjail(interpreter: Interpreter, source: str) -> Command | None:
     argv += ["--rlimit_as", "512", "--rlimit_cpu", "5", "--rlimit_nofile", "32"]
     for outside, inside in interpreter.binds:
         argv += ["-R", f"{outside}:{inside}"]
-    return Command(
-        "nsjail + python", (*argv, "--", *bare_python(interpreter, source).argv)
-    )
+    return Command("nsjail + python", (*argv, "--", *bare_python(interpreter, source).argv))
 
 
 def raw_bubblewrap(interpreter: Interpreter, source: str) -> Command | None:
@@ -114,9 +112,7 @@ def raw_bubblewrap(interpreter: Interpreter, source: str) -> Command | None:
             argv += ["--symlink", os.readlink(outside), inside]
         else:
             argv += ["--ro-bind", outside, inside]
-    return Command(
-        "bubblewrap + python", (*argv, "--", *bare_python(interpreter, source).argv)
-    )
+    return Command("bubblewrap + python", (*argv, "--", *bare_python(interpreter, source).argv))
 
 
 BASELINES: tuple[Callable[[Interpreter, str], Command | None], ...] = (

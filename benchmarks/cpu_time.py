@@ -1,8 +1,8 @@
 """CPU time of this process and of everything it starts, wherever that runs and however it ends.
 
-Only a control group knows it. ``getrusage`` and the times in ``/proc`` count a child when its parent
-has waited for it, and nobody waits for the processes in which a zygote judges a submission: the
-kernel reaps those without adding their time to anybody's.
+Only a control group knows it. ``getrusage`` and the times in ``/proc`` count a child when its
+parent has waited for it, and nobody waits for the processes in which a zygote runs a submission:
+the kernel reaps those without adding their time to anybody's.
 """
 
 import contextlib
@@ -74,28 +74,24 @@ def _own_groups() -> Iterator[tuple[str, Path]]:
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     except OSError:
         return
-    own = {}  # controllers -> path of the group
+    paths = {}  # of the group, by the controllers of its hierarchy; version 2 has the empty key
     for line in memberships:
         _, controllers, path = line.split(":", 2)
-        own[controllers] = path
-    for version, source in (
-        ("cgroup", "cgroup v1 cpuacct.usage"),
-        ("cgroup2", "cgroup v2 cpu.stat"),
+        paths[controllers] = path
+    accounting = next((path for key, path in paths.items() if "cpuacct" in key.split(",")), None)
+    for kind, source, group in (
+        ("cgroup", "cgroup v1 cpuacct.usage", accounting),
+        ("cgroup2", "cgroup v2 cpu.stat", paths.get("")),
     ):
         for line in mounts:
             before, _, after = line.partition(" - ")
-            kind, _, options = after.split(" ", 2)
-            if kind != version:
-                continue
-            if version == "cgroup" and "cpuacct" not in options.split(","):
-                continue
-            controllers = next((c for c in own if "cpuacct" in c.split(",")), None)
-            path = own.get("" if version == "cgroup2" else controllers or "?")
-            if path is None:
+            mounted, _, options = after.split(" ", 2)
+            counts_cpu_time = kind == "cgroup2" or "cpuacct" in options.split(",")
+            if group is None or mounted != kind or not counts_cpu_time:
                 continue
             root, mount_point = before.split(" ")[3:5]
             # In a container the mount may show a part of the hierarchy only.
-            below = os.path.relpath(path, root)
+            below = os.path.relpath(group, root)
             yield source, Path(mount_point) / ("" if below.startswith("..") else below)
 
 

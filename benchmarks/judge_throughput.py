@@ -3,7 +3,8 @@
 Everything an environment uses takes part: the caller, the sockets, the workers, the sandbox, the
 comparison of outputs. Programs are the bundled problems' own, and each submission is judged as an
 environment judges a last reply: public tests, then private and generated ones up to the first
-failure. Nothing is remembered from one submission to the next.
+failure. Nothing is remembered from one submission to the next. Wrong programs that run into a limit
+are left out, as those measure the limit.
 
 EXPECTED was written before the first measurement; a result names what missed it.
 """
@@ -28,7 +29,14 @@ from rich.table import Table
 
 from benchmarks import record
 from benchmarks.cpu_time import CpuMeter, cpu_meter
-from codefeedback_env import Pool, ProblemSet, SandboxUnavailableError, Submission, load_problems
+from codefeedback_env import (
+    Pool,
+    ProblemSet,
+    SandboxUnavailableError,
+    Submission,
+    Verdict,
+    load_problems,
+)
 from codefeedback_env.checkers import Judging, checker_for
 from codefeedback_env.env import CodeFeedbackEnv
 from codefeedback_env.judge.judge import Judge
@@ -50,6 +58,7 @@ PLAN = Plan(
     )
 )
 SHARE_OF_WRONG = {"all correct": 0.0, "mostly incorrect": 0.8}
+NOT_MEASURED = (Verdict.TIME_LIMIT, Verdict.MEMORY_LIMIT, Verdict.OUTPUT_LIMIT)
 IN_FLIGHT_PER_WORKER = 4
 TURN_LIMIT = 3
 
@@ -86,7 +95,7 @@ def make_work(problems: ProblemSet, share_of_wrong: float, seed: int) -> list[Wo
         checker = checker_for(problem, Judging.STRICT)
         packed = pack(problem, judging=Judging.STRICT, checker=checker)
         right = problems.reference_programs(problem.id)
-        wrong = [program.submission for program in problems.wrong_programs(problem.id)]
+        wrong = _wrong_programs(problems, problem.id)
         num_wrong = round(10 * share_of_wrong) if wrong else 0
         for i in range(10):
             is_right = i >= num_wrong
@@ -169,6 +178,15 @@ def measure_judge(
     ]
 
 
+def _wrong_programs(problems: ProblemSet, problem_id: str) -> list[Submission]:
+    """Those that are not judged by the clock: endless ones would measure time limits only."""
+    return [
+        program.submission
+        for program in problems.wrong_programs(problem_id)
+        if program.verdict not in NOT_MEASURED
+    ]
+
+
 # --- Environments --------------------------------------------------------------------------------
 
 
@@ -183,7 +201,7 @@ def make_scripts(
         own = []
         for number in range(num_episodes):
             problem_id = shuffle.choice(solvable)
-            wrong = [program.submission for program in problems.wrong_programs(problem_id)]
+            wrong = _wrong_programs(problems, problem_id)
             right = problems.reference_programs(problem_id)
             programs = (*wrong[:1], right[0])
             replies = tuple(f"```python\n{p.source_code}\n```" for p in programs)
@@ -208,9 +226,7 @@ def step_in_threads(envs: Sequence[CodeFeedbackEnv], scripts: Sequence[Sequence[
                     break
         totals.append((num_steps, reward_sum))
 
-    threads = [
-        threading.Thread(target=play, args=pair) for pair in zip(envs, scripts, strict=True)
-    ]
+    threads = [threading.Thread(target=play, args=pair) for pair in zip(envs, scripts, strict=True)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -247,7 +263,8 @@ def step_asynchronously(vec: CodeFeedbackVectorEnv, scripts: Sequence[Sequence[S
         if due:
             vec.send([next(replies[i]) for i in due], due)
         _, rewards, terminations, truncations, infos = vec.recv()
-        due, ended = [], []
+        due = []
+        ended: list[int] = []
         for row, env_id in enumerate(infos["env_id"].tolist()):
             num_steps += 1
             reward_sum += float(rewards[row])
@@ -387,6 +404,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "seconds_per_slice": options.seconds,
             "problems": len(problems),
             "share_of_wrong_programs": SHARE_OF_WRONG,
+            "wrong_programs_left_out": [verdict.value for verdict in NOT_MEASURED],
         },
         "results": judging,
         "scaling": scaling(judging),

@@ -494,7 +494,9 @@ def results_table(result: dict[str, Any]) -> Table:
     for row in result["first_failure"]:
         latency = row["latency_ms"]
         name = f"{row['backend']}, first test fails"
-        table.add_row(name, "1", f"{row['cpu_ms']} ms", "", str(latency["p50"]), str(latency["p99"]))
+        table.add_row(
+            name, "1", f"{row['cpu_ms']} ms", "", str(latency["p50"]), str(latency["p99"])
+        )
     return table
 
 

@@ -14,6 +14,7 @@ import socket
 import textwrap
 import time
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from sandbox_fixtures import (
     LIMITS,
     SECRET,
     about,
+    children_of,
     jail_processes,
     judge_program,
     judge_run,
@@ -39,7 +41,7 @@ from codefeedback_env.checkers import Comparison
 from codefeedback_env.errors import SandboxError
 from codefeedback_env.sandbox.base import STDERR_KEPT_BYTES, InputFile, Limits, RunResult, Sandbox
 from codefeedback_env.sandbox.jails import ENVIRONMENT
-from codefeedback_env.sandbox.zygote import seccomp, wire
+from codefeedback_env.sandbox.zygote import system_calls, wire
 from codefeedback_env.verdicts import Verdict
 
 pytest_plugins = ["sandbox_fixtures"]
@@ -57,7 +59,7 @@ VIOLATION = frozenset({Verdict.SECURITY_VIOLATION})
 REFUSED = r"PermissionError: \[Errno (1|13)\]|OSError: \[Errno 30\]"  # EPERM, EACCES, EROFS
 NOT_FOUND = rf"FileNotFoundError|{REFUSED}"
 STDIN, EXPECTED = b"20 22\n", b"42\n"
-CHECKOUT = Path(seccomp.__file__).parents[3]
+CHECKOUT = Path(system_calls.__file__).parents[3]
 HIGHEST_NUMBER = 75
 
 EXTRA_CALLS = {  # not in the filter's own table
@@ -291,7 +293,6 @@ ATTACKS = (
             """,
         },
         error="RecursionError|MemoryError",
-        limits=replace(LIMITS, cpu_time_s=2),
     ),
     Attack(
         16,
@@ -909,6 +910,7 @@ ATTACKS = (
             "invalid UTF-8": b"print('\xff\xfe')",
             "unknown coding": b"# coding: nonsense\nprint(42)",
             "coding that is no text": b"# coding: base64\nprint(42)",
+            "rot13": b"# coding: rot13\ncevag(42)",
             "idna": b"# coding: idna\nprint('" + b"\xc3\xa4" * 100 + b"')",
             "UTF-16": "print(42)".encode("utf-16"),
             "BOM against its cookie": b"\xef\xbb\xbf# coding: latin-1\nprint(42)",
@@ -919,7 +921,6 @@ ATTACKS = (
         "odd encodings, Python",
         ACCEPTED,
         {
-            "rot13": b"# coding: rot13\ncevag(42)",
             "utf-7": b"# coding: utf-7\nprint(42)",
             "latin-1": b"# coding: latin-1\nx = '\xff'\nprint(42)",
             "BOM": b"\xef\xbb\xbfprint(42)",
@@ -1029,7 +1030,7 @@ def test_attack(jail: Sandbox, attack: Attack, name: str) -> None:
 def with_prelude(source: str) -> str:
     """The program with what attacks have at hand."""
     machine = os.uname().machine
-    numbers = seccomp._MACHINES[machine].numbers | EXTRA_CALLS[machine]
+    numbers = system_calls.MACHINES[machine].numbers | EXTRA_CALLS[machine]
     return PRELUDE.replace("{numbers}", repr(numbers)) + textwrap.dedent(source)
 
 
@@ -1196,42 +1197,55 @@ def test_attack_41_builtins_replaced(jail) -> None:
 
 
 WAYS_BACK = {
-    "returns": "os._exit = lambda code: None",
-    "raises": "def leave(code): raise SystemExit(0)\nos._exit = leave",
-    "everything returns": """
-for name in ("_exit", "wait4", "fork", "kill", "close", "dup2", "closerange", "read", "pread"):
-    setattr(os, name, lambda *a: 0)
-""",
-    "asks for more": """
-import types
-def again(code):
-    frame = sys._getframe(1)
-    while frame:
-        for value in list(frame.f_locals.values()) + list(frame.f_globals.values()):
-            for name in ("send", "sendmsg"):
-                try:
-                    getattr(value, name)(REPORT)
-                    escaped(value)
-                except Exception:
-                    pass
-        frame = frame.f_back
-os._exit = again
-""",
+    "an exception once the program has ended": """
+        def profile(frame, event, argument, sys=sys):
+            if event == "return" and frame.f_code.co_name == "run":
+                sys.setprofile(None)
+                raise ValueError
+        sys.setprofile(profile)
+    """,
+    "the same, and nothing ends the process": """
+        def profile(frame, event, argument, sys=sys):
+            if event == "return" and frame.f_code.co_name == "run":
+                sys.setprofile(None)
+                raise ValueError
+        os._exit = lambda status: None
+        sys.excepthook = lambda *_: None
+        sys.setprofile(profile)
+    """,
+    "every function of the sandbox called": """
+        for module in list(sys.modules.values()):
+            if "codefeedback" in module.__name__:
+                for thing in list(vars(module).values()):
+                    for arguments in ((), (REPORT,), (3, "", None), (3, "", None, None)):
+                        try:
+                            thing(*arguments)
+                        except BaseException:
+                            pass
+    """,
+    "a message through whatever the frames hold": """
+        frame = sys._getframe()
+        while frame is not None:
+            for thing in [*frame.f_locals.values(), *frame.f_globals.values()]:
+                for name in ("send", "sendmsg", "sendall"):
+                    try:
+                        escaped(getattr(thing, name)(REPORT))
+                    except Exception:
+                        pass
+            frame = frame.f_back
+    """,
 }
 
 
 @pytest.mark.parametrize("way", WAYS_BACK)
-def test_attack_42_falls_back_into_the_sandboxs_own_code(jail, way: str) -> None:
-    source = with_prelude(f"REPORT = {forged_report()!r}\nprint(42)\n" + WAYS_BACK[way])
+def test_attack_42_program_goes_on_in_the_sandboxs_own_code(jail, way: str) -> None:
+    back = textwrap.dedent(WAYS_BACK[way])
+    source = with_prelude(f"REPORT = {forged_report()!r}\nprint(41, flush=True)\n{back}")
     with leaving_nothing_behind(jail):
         runs = run_all(jail, source, [STDIN] * 4)
-        verdicts = [judge_run(run, EXPECTED) for run in runs]
         assert len(runs) == 4
-        ends = ERROR | TIME | VIOLATION
-        if way == "raises":
-            ends |= ACCEPTED  # with exit status 0, as the output says
-        assert set(verdicts) <= ends, about(runs[0])
         for run in runs:
+            assert judge_run(run, EXPECTED) in WRONG | ERROR | TIME | VIOLATION, about(run)
             check_run(run)
 
 
@@ -1393,7 +1407,7 @@ def test_comparison_of_millions_of_tokens_takes_bounded_time_and_memory() -> Non
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert duration_s < 10
-    assert peak_bytes < 16 * len(output)
+    assert peak_bytes < 4 * len(output)
 
 
 def test_attack_74_hash_seeds_and_random_state(jail) -> None:
@@ -1440,19 +1454,19 @@ def test_attack_75_the_sandboxs_own_processes_are_killed(jail, distance: int) ->
 def wait_for_program(before: frozenset[int]) -> list[int]:
     """A sleeping program, its parent, and so on up to the process this one has started."""
     chain: list[int] = []
+    num_equal_looks = 0
 
-    def is_asleep() -> bool:
+    def has_settled() -> bool:
+        nonlocal chain, num_equal_looks
         leaves = [pid for pid in jail_processes() - before if not children_of(pid)]
-        chain[:] = leaves[:1]
-        while chain and (parent := parent_of(chain[-1])) not in (0, os.getpid()):
-            chain.append(parent)
-        return len(leaves) == 1
+        now = leaves[:1]
+        while now and (parent := parent_of(now[-1])) not in (0, os.getpid()):
+            now.append(parent)
+        num_equal_looks = num_equal_looks + 1 if len(now) > 1 and now == chain else 0
+        chain = now
+        return num_equal_looks == 30
 
-    streak = 0
-    while streak < 20:  # until nothing starts or ends any more
-        known = list(chain)
-        streak = streak + 1 if is_asleep() and chain == known else 0
-        time.sleep(0.02)
+    assert wait_until(has_settled, 60)
     return chain
 
 

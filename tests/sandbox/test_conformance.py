@@ -817,7 +817,7 @@ RAISING = {
 def test_no_frame_of_the_sandboxs_own_shows_in_what_a_program_prints(sandbox, name: str) -> None:
     run = run_program(sandbox, RAISING[name])
     assert run.exit_code == 1, about(run)
-    text = run.stderr.decode()
+    text = with_source_lines(run.stderr.decode(), RAISING[name])
     assert text
     for word in ("codefeedback", "<locals>", "zygote", "one_test"):
         assert word not in text

@@ -101,6 +101,7 @@ def _run_test(
         os.closerange(len(streams), 1 << 16)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
         die_with_parent()
+        program.seed_random()
         program_filter.install()
         os._exit(program.run(code, namespace))
     reason, finished = ENDED, 0

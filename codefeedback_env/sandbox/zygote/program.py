@@ -49,7 +49,6 @@ def prepare_interpreter() -> None:
         setattr(sys, f"__{name}__", stream)
     for name in ("quit", "exit"):
         setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
-    _let_open_find_the_standard_streams()
     sys.argv = [FILE_NAME]
     _thread.stack_size(THREAD_STACK_BYTES)  # else every thread reserves the whole main stack
     # Python ignores it, and a write beyond the limit would be an exception the program can catch.
@@ -95,6 +94,8 @@ def compile_source(source: bytes) -> types.CodeType:
 
     int() still refuses more than 4300 digits here, which keeps the compilation of literals short.
     """
+    if b"/dev/" in source or b"/proc/" in source:
+        _let_open_find_the_standard_streams()
     code: types.CodeType = compile(source, FILE_NAME, "exec", dont_inherit=True)
     return code
 
@@ -126,8 +127,13 @@ def import_in_advance(code: types.CodeType, site: str) -> None:
             __import__(name)
         except Exception:
             sys.modules.pop(name, None)
-    if "random" in sys.modules:
-        sys.modules["random"].seed(RANDOM_SEED)
+
+
+def seed_random() -> None:
+    """Give programs that do not seed the same numbers in every run; after the last fork."""
+    for name in ("random", "numpy.random"):
+        if name in sys.modules:
+            sys.modules[name].seed(RANDOM_SEED)
 
 
 def fresh_main() -> dict[str, object]:
@@ -158,7 +164,11 @@ def run(code: types.CodeType, namespace: dict[str, object]) -> int:
     except BaseException as error:
         _show(error)
     try:
-        for stream in (sys.stdout, sys.stderr):
+        # As at the interpreter's end: what only the program's names hold goes, files get flushed.
+        for name in list(namespace):
+            if name != "__builtins__":
+                namespace[name] = None
+        for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
             if stream is not None and not stream.closed:
                 stream.flush()
     except BaseException:
@@ -175,6 +185,7 @@ def _let_open_find_the_standard_streams() -> None:
             file = os.dup(_STREAM_NAMES[file])
         return true_open(file, *args, **options)
 
+    open.__qualname__ = "open"
     builtins.open = open
 
 
