@@ -12,11 +12,12 @@ from codefeedback_env.checkers import Judging, register_checker
 from codefeedback_env.datasets.problem_set import (
     ProblemFilter,
     ProblemSet,
+    ProblemSource,
     ProblemSummary,
     WrongProgram,
 )
 from codefeedback_env.dialogue import FeedbackSource
-from codefeedback_env.env import CodeFeedbackEnv
+from codefeedback_env.env import CodeFeedbackEnv, JudgeLike
 from codefeedback_env.episode import EndedBy, Episode, Turn, read_episodes
 from codefeedback_env.errors import (
     CodeFeedbackError,
@@ -57,12 +58,14 @@ __all__ = [
     "FeedbackSource",
     "FractionPassed",
     "FullTranscript",
+    "JudgeLike",
     "Judging",
     "PaperFeedback",
     "Pool",
     "Problem",
     "ProblemFilter",
     "ProblemSet",
+    "ProblemSource",
     "ProblemSummary",
     "RecordEpisodes",
     "RecordError",

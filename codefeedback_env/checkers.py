@@ -31,7 +31,10 @@ class Judging(StrEnum):
     """Exit status 0 and equal tokens; numbers leniently only in problems about real numbers."""
 
     DEEPMIND = "deepmind"
-    """The comparison of the original CodeContests harness, exit status ignored.
+    """The comparison of the original CodeContests harness.
+
+    Right output counts whatever came after it: a bad exit status, or a limit. Only a hostile
+    system call still rejects.
 
     Source: google-deepmind/code_contests, execution/solve_example.cc and tester."""
 

@@ -28,7 +28,7 @@ from codefeedback_env.judge.protocol import JudgeReport, PackedProblem, Plan, St
 from codefeedback_env.languages import PYTHON3, Submission
 from codefeedback_env.parsing import find_proposed_tests, find_submission
 from codefeedback_env.problem import Pool, Problem, TestCase
-from codefeedback_env.problem_checkers import Checker
+from codefeedback_env.problem_checkers import PROBLEM_CHECKERS, Checker
 from codefeedback_env.rewards import Reward
 from codefeedback_env.verdicts import TestReport, Verdict
 
@@ -107,11 +107,19 @@ class EpisodeRules:
             "fingerprint": self.problems.data_fingerprint,
             "turn_limit": self.turn_limit,
             "feedback": self.feedback.value,
+            "feedback_format": repr(self.feedback_format),
+            "reward": repr(self.reward),
             "judging": self.judging.value,
-            "checker": self.checker if isinstance(self.checker, str | None) else "custom",
+            "checker": self.checker
+            if isinstance(self.checker, str | None)
+            else self._checker_name(),
             "max_private_tests": self.max_private_tests,
             "time_factor": self.time_factor,
         }
+
+    def _checker_name(self) -> str:
+        registered = (name for name, check in PROBLEM_CHECKERS.items() if check is self.checker)
+        return next(registered, "custom")
 
     def begin(self, problem_id: str, random: np.random.Generator) -> "Dialogue":
         """A new episode on a problem.
@@ -204,7 +212,7 @@ class Dialogue:
                 reward=0.0,
                 terminated=False,
                 truncated=True,
-                info={**self.info(), "private_passed": False, "sandbox_error": str(error)},
+                info={**self.info(), "sandbox_error": str(error)},
             )
 
     def _step(self, reply: str) -> Steps:

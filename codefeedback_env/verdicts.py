@@ -10,7 +10,8 @@ from codefeedback_env.problem import Pool
 class Verdict(StrEnum):
     """How one test ended; the first that applies, in this order, wins.
 
-    There is no "internal error": a failing sandbox is a SandboxError.
+    A program that does not compile never runs, so COMPILE_ERROR is all it can get. There is no
+    "internal error": a failing sandbox is a SandboxError.
     """
 
     SECURITY_VIOLATION = "security violation"

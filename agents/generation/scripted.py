@@ -1,5 +1,6 @@
 """Policies without a model: baselines, and checks of whatever is around them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ HOPELESS_PROGRAM = "raise NotImplementedError"
 MAX_PROGRAMS = 8  # of a problem that are looked at; CodeContests has hundreds for some
 
 
-class ScriptedPolicy:
+class ScriptedPolicy(ABC):
     """Answers with programs of the dataset, known before the episode begins."""
 
     def __init__(self, problems: ProblemSet, env_options: Mapping[str, Any]) -> None:
@@ -30,9 +31,9 @@ class ScriptedPolicy:
         """See Generator."""
         return [self.answer(conversation) for conversation in conversations]
 
+    @abstractmethod
     def answer(self, conversation: Conversation) -> str:
         """The reply to one conversation."""
-        raise NotImplementedError
 
     @property
     def caveats(self) -> Sequence[str]:
@@ -74,6 +75,7 @@ class WrongThenRight(ScriptedPolicy):
         """See ScriptedPolicy."""
         super().__init__(problems, env_options)
         self._wrong: dict[str, str] = {}
+        self._num_without_second_turn = 0
         # feedback="none" takes problems without public tests too, and one turn judges at once.
         options = {**self._env_options, "turn_limit": 1, "feedback": "none", "max_private_tests": 1}
         self._tryout = gymnasium.make("CodeFeedback-v0", dataset=problems, **options)
@@ -86,6 +88,18 @@ class WrongThenRight(ScriptedPolicy):
             self._wrong[conversation.problem_id] = self._wrong_reply(conversation.problem_id)
         return self._wrong[conversation.problem_id]
 
+    @property
+    def caveats(self) -> Sequence[str]:
+        """Also for how many problems no program is wrong enough to get feedback."""
+        number = self._num_without_second_turn
+        if not number:
+            return super().caveats
+        problems = "1 problem" if number == 1 else f"{number} problems"
+        return [
+            *super().caveats,
+            f"{problems} end in turn 1: every wrong program there is passes the public tests",
+        ]
+
     def close(self) -> None:
         """Close the environment for trying programs."""
         self._tryout.close()
@@ -95,8 +109,13 @@ class WrongThenRight(ScriptedPolicy):
         # Wrong answers fail public tests more often than programs which are slow on large tests.
         likely_first = sorted(programs, key=lambda p: p.verdict is not Verdict.WRONG_ANSWER)
         replies = [as_reply(p.submission.source_code) for p in likely_first[:MAX_PROGRAMS]]
-        failing = (reply for reply in replies if self._fails_public_tests(problem_id, reply))
-        return next(failing, replies[0] if replies else as_reply(HOPELESS_PROGRAM))
+        if not replies:
+            return as_reply(HOPELESS_PROGRAM)
+        for reply in replies:
+            if self._fails_public_tests(problem_id, reply):
+                return reply
+        self._num_without_second_turn += 1
+        return replies[0]
 
     def _fails_public_tests(self, problem_id: str, reply: str) -> bool:
         self._tryout.reset(options={"problem": problem_id})
