@@ -42,7 +42,7 @@ class ScriptedPolicy(ABC):
         noun = "problem" if num_without == 1 else "problems"
         return [f"no reference program for {num_without} {noun}"] if num_without else []
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most policies hold nothing
         """See Generator."""
 
     def _reference(self, problem_id: str, attempt: int) -> str:
