@@ -34,11 +34,7 @@ MAX_FILES = 256
 
 
 class Jail(Protocol):
-    """Builds the command line that runs a command confined.
-
-    ``argv`` is for a command that runs one program; ``zygote_argv`` for one that makes PID
-    namespaces for its children, in which nothing that runs programs keeps that right.
-    """
+    """Builds the command line that runs a command confined."""
 
     @property
     def name(self) -> str:
@@ -52,26 +48,27 @@ class Jail(Protocol):
     def site(self) -> str:
         """Where ``Interpreter.binds`` put packages, inside; "" for the host's own folder."""
 
-    def argv(
-        self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
-    ) -> list[str]:
-        """The command line; ``fds`` stay open inside under their numbers."""
-
-    def zygote_argv(
-        self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
-    ) -> list[str]:
-        """The same for a zygote."""
-
     @property
     def has_namespaces(self) -> bool:
-        """Whether the zygote can make PID namespaces."""
+        """Whether a zygote in it can make PID namespaces."""
 
-    @property
-    def counts_processes(self) -> bool:
-        """Whether a limit on processes counts those in the jail only, not the user's others."""
+    def argv(
+        self,
+        command: Sequence[str],
+        fds: Sequence[int],
+        interpreter: Interpreter,
+        *,
+        for_zygote: bool = False,
+    ) -> list[str]:
+        """The command line.
 
-    def readable_paths(self, interpreter: Interpreter) -> list[str]:
-        """What a zygote without namespaces lets programs read."""
+        Args:
+            command: what runs inside.
+            fds: stay open inside under their numbers.
+            interpreter: whose files can be read inside.
+            for_zygote: the command may make PID namespaces for its children; it sees to it that
+                nothing that runs programs can.
+        """
 
     def popen_options(self) -> dict[str, Any]:
         """Further keyword arguments for ``subprocess.Popen``."""
@@ -85,6 +82,7 @@ class NsJail:
     worker: int = 0
     name: str = "nsjail"
     site: str = SITE
+    has_namespaces: bool = True
 
     @property
     def outside_uid(self) -> int:
@@ -92,38 +90,15 @@ class NsJail:
         return FIRST_JAIL_UID + self.worker if os.getuid() == 0 else os.getuid()
 
     def argv(
-        self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
-    ) -> list[str]:
-        """See Jail."""
-        return self._argv(command, fds, interpreter, [])
-
-    def zygote_argv(
-        self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
-    ) -> list[str]:
-        """See Jail."""
-        return self._argv(command, fds, interpreter, ["--cap", "CAP_SYS_ADMIN"])
-
-    @property
-    def has_namespaces(self) -> bool:
-        """See Jail."""
-        return True
-
-    @property
-    def counts_processes(self) -> bool:
-        """See Jail."""
-        return _kernel_version() >= FIRST_KERNEL_COUNTING_BY_NAMESPACE
-
-    def readable_paths(self, interpreter: Interpreter) -> list[str]:
-        """See Jail."""
-        return []
-
-    def _argv(
         self,
         command: Sequence[str],
         fds: Sequence[int],
         interpreter: Interpreter,
-        options: list[str],
+        *,
+        for_zygote: bool = False,
     ) -> list[str]:
+        """See Jail."""
+        options = ["--cap", "CAP_SYS_ADMIN"] if for_zygote else []
         ids = str(INSIDE_UID)
         if os.getuid() == 0:
             ids = f"{INSIDE_UID}:{self.outside_uid}:1"
@@ -137,7 +112,7 @@ class NsJail:
         argv += ["--disable_proc", "--iface_no_lo", "--time_limit", "0"]
         limits = {"as": "inf", "cpu": "inf", "fsize": "inf", "core": "0", "stack": "inf"}
         limits |= {"nofile": str(MAX_FILES)}
-        if self.counts_processes:
+        if counts_processes(self):
             limits |= {"nproc": str(MAX_PROCESSES)}
         for kind, limit in limits.items():
             argv += [f"--rlimit_{kind}", limit]
@@ -156,6 +131,7 @@ class Bubblewrap:
     worker: int = 0
     name: str = "bubblewrap"
     site: str = SITE
+    has_namespaces: bool = True
 
     @property
     def outside_uid(self) -> int:
@@ -163,40 +139,20 @@ class Bubblewrap:
         return FIRST_JAIL_UID + self.worker if os.getuid() == 0 else os.getuid()
 
     def argv(
-        self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
-    ) -> list[str]:
-        """See Jail."""
-        options = ["--disable-userns"] if "--disable-userns" in _help_text(self.binary) else []
-        return self._argv(command, fds, interpreter, options)
-
-    def zygote_argv(
-        self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
-    ) -> list[str]:
-        """See Jail."""
-        # --disable-userns would leave the PID namespace to a user namespace above the zygote's.
-        return self._argv(command, fds, interpreter, ["--cap-add", "CAP_SYS_ADMIN"])
-
-    @property
-    def has_namespaces(self) -> bool:
-        """See Jail."""
-        return True
-
-    @property
-    def counts_processes(self) -> bool:
-        """See Jail."""
-        return _kernel_version() >= FIRST_KERNEL_COUNTING_BY_NAMESPACE
-
-    def readable_paths(self, interpreter: Interpreter) -> list[str]:
-        """See Jail."""
-        return []
-
-    def _argv(
         self,
         command: Sequence[str],
         fds: Sequence[int],
         interpreter: Interpreter,
-        options: list[str],
+        *,
+        for_zygote: bool = False,
     ) -> list[str]:
+        """See Jail."""
+        options: list[str] = []
+        if for_zygote:
+            # --disable-userns would leave the PID namespace to a user namespace above the zygote's.
+            options = ["--cap-add", "CAP_SYS_ADMIN"]
+        elif "--disable-userns" in _help_text(self.binary):
+            options = ["--disable-userns"]
         argv = [self.binary, "--unshare-all", "--unshare-user", "--as-pid-1", "--die-with-parent"]
         argv += ["--new-session", "--cap-drop", "ALL", *options, "--clearenv"]
         argv += ["--uid", str(INSIDE_UID), "--gid", str(INSIDE_UID), "--hostname", "jail"]
@@ -229,6 +185,7 @@ class NoJail:
     worker: int = 0
     landlock: bool = False
     site: str = ""
+    has_namespaces: bool = False
 
     @property
     def name(self) -> str:
@@ -243,30 +200,15 @@ class NoJail:
         return os.getuid()
 
     def argv(
-        self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
+        self,
+        command: Sequence[str],
+        fds: Sequence[int],
+        interpreter: Interpreter,
+        *,
+        for_zygote: bool = False,
     ) -> list[str]:
         """See Jail."""
         return list(command)
-
-    def zygote_argv(
-        self, command: Sequence[str], fds: Sequence[int], interpreter: Interpreter
-    ) -> list[str]:
-        """See Jail."""
-        return list(command)
-
-    @property
-    def has_namespaces(self) -> bool:
-        """See Jail."""
-        return False
-
-    @property
-    def counts_processes(self) -> bool:
-        """See Jail."""
-        return False
-
-    def readable_paths(self, interpreter: Interpreter) -> list[str]:
-        """The interpreter's own files; of the host's libraries nothing that holds secrets."""
-        return [outside for outside, _ in interpreter.binds]
 
     def popen_options(self) -> dict[str, Any]:
         """See Jail."""
@@ -277,10 +219,15 @@ class NoJail:
         return options
 
 
+def counts_processes(jail: Jail) -> bool:
+    """Whether a limit on processes counts those in the jail only, not the user's others."""
+    return jail.has_namespaces and _kernel_version() >= FIRST_KERNEL_COUNTING_BY_NAMESPACE
+
+
 def limit_values(limits: Limits, jail: Jail) -> list[float]:
     """The limits in the order of ``wire.LIMIT_NAMES``, 0 for the processes if not countable."""
     values = {name: float(getattr(limits, name)) for name in wire.LIMIT_NAMES}
-    if not jail.counts_processes:
+    if not counts_processes(jail):
         values["num_processes"] = 0.0
     return list(values.values())
 

@@ -113,11 +113,11 @@ class _Zygote:
             "namespaces" if jail.has_namespaces else "landlock",
             (jail.site or interpreter.site) if interpreter.numpy_version else "",
             "1" if with_numpy else "0",
-            *jail.readable_paths(interpreter),
+            *([] if jail.has_namespaces else (outside for outside, _ in interpreter.binds)),
         ]
         try:
             self._process = subprocess.Popen(
-                jail.zygote_argv(command, fds, interpreter),
+                jail.argv(command, fds, interpreter, for_zygote=True),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._complaints,

@@ -862,7 +862,11 @@ ATTACKS = (
         "timer storms",
         ERROR | TIME,
         {
-            "setitimer": "import signal; signal.setitimer(signal.ITIMER_REAL, 1e-6, 1e-6)\nwhile 1: pass",
+            "setitimer": """
+                import signal
+                signal.setitimer(signal.ITIMER_REAL, 1e-6, 1e-6)
+                while 1: pass
+            """,
             "setitimer handled": """
                 import signal
                 signal.signal(signal.SIGALRM, lambda *_: None)
@@ -1161,8 +1165,9 @@ def test_attack_36_environment_variables(jail) -> None:
         assert lines == dict(ENVIRONMENT)
         raw = run_program(
             jail,
-            "import ctypes\ne = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), 'environ')\n"
-            "i = 0\nwhile e[i]:\n    print(e[i])\n    i += 1",
+            "import ctypes\nStrings = ctypes.POINTER(ctypes.c_char_p)\n"
+            "environ = Strings.in_dll(ctypes.CDLL(None), 'environ')\n"
+            "i = 0\nwhile environ[i]:\n    print(environ[i])\n    i += 1",
         )
         check_run(raw)
         assert len(raw.stdout.splitlines()) - len(lines) in (0, 1)

@@ -24,6 +24,7 @@ from sandbox_fixtures import (
 )
 
 from codefeedback_env.checkers import Comparison
+from codefeedback_env.judge.decide import with_source_lines
 from codefeedback_env.sandbox.base import STDERR_KEPT_BYTES, InputFile, LimitHit, Limits
 from codefeedback_env.verdicts import Verdict
 
@@ -62,7 +63,8 @@ HONEST: dict[str, tuple[str, bytes, bytes]] = {  # name -> source, stdin, expect
         b"42\n",
     ),
     "sys.stdin.buffer.readline()": (
-        "import sys\nread = sys.stdin.buffer.readline\nread()\nprint(sum(map(int, read().split())))",
+        "import sys\nread = sys.stdin.buffer.readline\nread()\n"
+        "print(sum(map(int, read().split())))",
         SUM,
         b"42\n",
     ),
@@ -210,7 +212,11 @@ HONEST: dict[str, tuple[str, bytes, bytes]] = {  # name -> source, stdin, expect
         b"42\n",
     ),
     "import __main__": ("import __main__\nx = 42\nprint(__main__.x)", b"", b"42\n"),
-    "__file__ and sys.argv": ("import sys\nprint(__file__, sys.argv)", b"", b"solution.py ['solution.py']\n"),
+    "__file__ and sys.argv": (
+        "import sys\nprint(__file__, sys.argv)",
+        b"",
+        b"solution.py ['solution.py']\n",
+    ),
     "chdir to the program's own folder": (
         "import os\nos.chdir(os.path.dirname(os.path.abspath(__file__)))\nprint(42)",
         b"",
@@ -247,7 +253,11 @@ HONEST: dict[str, tuple[str, bytes, bytes]] = {  # name -> source, stdin, expect
     "multi-line string": ('text = """\n  a\nb\n"""\nprint(repr(text))', b"", b"'\\n  a\\nb\\n'\n"),
     '"import threading" in a comment': ("# import threading, subprocess\nprint(42)", b"", b"42\n"),
     "words like numpy in a string": ("print(len('import numpy'))", b"", b"12\n"),
-    "shadowed builtins": ("list = [1, 2]; sum = 0; str = 'x'; open = 3\nprint(list, open)", b"", b"[1, 2] 3\n"),
+    "shadowed builtins": (
+        "list = [1, 2]; sum = 0; str = 'x'; open = 3\nprint(list, open)",
+        b"",
+        b"[1, 2] 3\n",
+    ),
     "shadowed module names": ("os = sys = math = 14\nprint(os + sys + math)", b"", b"42\n"),
     "dataclass": (
         "from dataclasses import dataclass\n@dataclass(order=True)\nclass P:\n    x: int\n"
@@ -502,7 +512,11 @@ HONEST: dict[str, tuple[str, bytes, bytes]] = {  # name -> source, stdin, expect
         b"",
         b"None\n",
     ),
-    "gc.disable() and gc.freeze()": ("import gc\ngc.disable(); gc.freeze()\nprint(42)", b"", b"42\n"),
+    "gc.disable() and gc.freeze()": (
+        "import gc\ngc.disable(); gc.freeze()\nprint(42)",
+        b"",
+        b"42\n",
+    ),
     "eval and exec": ("exec('x = 40')\nprint(eval('x + 2'))", b"", b"42\n"),
     "match statement and walrus": (
         "match [1, 41]:\n    case [a, b] if (c := a + b):\n        print(c)",
@@ -513,8 +527,12 @@ HONEST: dict[str, tuple[str, bytes, bytes]] = {  # name -> source, stdin, expect
     "CRLF source": ("if 1:\r\n    print(42)\r\n", b"", b"42\n"),
     "source without final newline": ("for i in range(1):\n    print(42)\n    # end", b"", b"42\n"),
     "warnings go to stderr": ("assert (42, 'always true')\nprint(1 is 1)", b"", b"True\n"),
-    "float formatting": ("print(0.1 + 0.2, 1e16, 1 / 3, '%.3f' % 2.5)", b"", b"0.30000000000000004 1e+16 0.3333333333333333 2.500\n"),
-}  # fmt: skip
+    "float formatting": (
+        "print(0.1 + 0.2, 1e16, 1 / 3, '%.3f' % 2.5)",
+        b"",
+        b"0.30000000000000004 1e+16 0.3333333333333333 2.500\n",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", HONEST)
@@ -801,7 +819,9 @@ RAISING = {
     "RecursionError": "def f():\n    f()\nf()",
     "a chain": "try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    raise ValueError from e",
     "an exception group": "raise ExceptionGroup('x', [ValueError(1)])",
-    "in a thread": "import threading\nt = threading.Thread(target=int, args=('x',)); t.start(); t.join(); 1 / 0",
+    "in a thread": (
+        "import threading\nt = threading.Thread(target=int, args=('x',))\nt.start(); t.join(); 1 / 0"
+    ),
     "in atexit": "import atexit\natexit.register(int, 'x')\n1 / 0",
     "EOFError": "input()",
     "in exec": "exec('1 / 0')",
@@ -809,8 +829,10 @@ RAISING = {
     "unprintable": "class E(Exception):\n    def __str__(self):\n        1 / 0\nraise E",
     "open() of a missing file": "open('missing')",
     "open() called wrongly": "open()",
-    "sys.excepthook of its own": "import sys\nsys.excepthook = lambda *a: print(a[0], file=sys.stderr)\n1 / 0",
-}  # fmt: skip
+    "sys.excepthook of its own": (
+        "import sys\nsys.excepthook = lambda *a: print(a[0], file=sys.stderr)\n1 / 0"
+    ),
+}
 
 
 @pytest.mark.parametrize("name", RAISING)
