@@ -4,7 +4,7 @@ import os
 import shutil
 import struct
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from codefeedback_env.sandbox.interpreters import Interpreter
@@ -14,6 +14,8 @@ _COUNT = struct.Struct("=I")
 
 _FLOOR = """
 import gc, os, sys
+for name in sys.argv[1:]:
+    __import__(name)
 gc.collect(); gc.freeze(); gc.disable()
 while count := os.read(0, 4):
     for _ in range(int.from_bytes(count, sys.byteorder)):
@@ -26,16 +28,17 @@ while count := os.read(0, 4):
 
 
 class ForkFloor:
-    """The least a process per test can cost: a bare Python forks, the child ends at once.
+    """The least a process per test can cost: a Python forks, the child ends at once.
 
-    The interpreter has nothing imported and its heap is frozen, so that the collector touches no
-    page that the child shares.
+    Its heap is frozen, so that the collector touches no page that the child shares.
     """
 
-    def __init__(self, python: str) -> None:
-        """Starts ``python`` with neither the user's nor the site's packages."""
+    def __init__(self, python: str, modules: Sequence[str] = ()) -> None:
+        """Starts ``python`` without any packages, and with ``modules`` imported."""
         self._process = subprocess.Popen(
-            [python, "-I", "-S", "-c", _FLOOR], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [python, "-I", "-S", "-c", _FLOOR, *modules],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
 
     def run(self, num_forks: int) -> None:

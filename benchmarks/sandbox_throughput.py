@@ -9,6 +9,7 @@ EXPECTED was written before the first measurement; a result names what missed it
 
 import argparse
 import contextlib
+import gc
 import os
 import statistics
 import sys
@@ -56,6 +57,12 @@ WRONG_TOY = TOY.replace("+ n", "- n")
 LIMITS = Limits(cpu_time_s=10, memory_mib=256)
 NUM_TESTS_OF_FAILING = 20
 NUM_FORKS = 50
+ZYGOTE_MODULES = (
+    *("bisect", "collections", "ctypes", "heapq", "itertools", "math", "resource", "struct"),
+    "types",
+)
+"""What a zygote has imported before the first program; for a floor of an interpreter as large."""
+
 MIX_POOLS = (Pool.PUBLIC, Pool.PRIVATE)
 SETTLE_S = 0.005  # what a killed process still does counts before the next reading of the clock
 PER_TEST = "-per-test"
@@ -399,22 +406,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
             record.say(f"no sandbox works here: {refused}")
             return 1
         interpreter = contenders[0].interpreter
-        floor = ForkFloor(interpreter.path)
-        stack.callback(floor.close)
+        floors = []
+        for modules in ((), ZYGOTE_MODULES):
+            floor = ForkFloor(interpreter.path, modules)
+            stack.callback(floor.close)
+            floors.append(floor_case(floor))
         mix = real_mix(load_problems("bundled"), options.mix_problems)
-        floors = [floor_case(floor)]
         baselines = baseline_cases(interpreter)
         toys = [toy_case(c, num_tests) for num_tests in options.tests for c in contenders]
         failures = [first_failure_case(c) for c in contenders]
         mixes = [mix_case(c, mix) for c in contenders if c.has_zygote or options.mix_per_test]
+        # A worker holds far fewer objects than a process with this package and its libraries does.
+        gc.collect()
+        gc.freeze()
         groups = (floors, baselines, toys, failures, mixes)
         measure(groups, options.rounds, options.seconds, meter)
-    floor_rates = floors[0].rates()
+    floor_rates, prepared_rates = (case.rates() for case in floors)
     baseline_rates = {case.name: case.rates() for case in baselines}
     nsjail_per_cpu_s = baseline_rates.get("nsjail + python", {}).get("tests_per_cpu_s")
     measured, misses = expectations(
         contenders, toys, failures, floor_rates["tests_per_cpu_s"], nsjail_per_cpu_s
     )
+    of_prepared_floor = {
+        c.name: _ratio(c.rates()["tests_per_cpu_s"], prepared_rates["tests_per_cpu_s"])
+        for c in toys
+        if c.tests_per_submission == 20 and c.name in measured
+    }
     result |= {
         "cpu_time_from": meter.source,
         "python_of_programs": interpreter.version,
@@ -426,6 +443,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "unavailable": refused,
         "fork_floor_per_cpu_s": floor_rates["tests_per_cpu_s"],
         "fork_floor_per_wall_s": floor_rates["tests_per_wall_s"],
+        "prepared_fork_floor_per_cpu_s": prepared_rates["tests_per_cpu_s"],
+        "prepared_fork_floor_modules": ZYGOTE_MODULES,
         "nsjail_per_test_per_cpu_s": nsjail_per_cpu_s,
         "baselines": [{"baseline": name, **rates} for name, rates in baseline_rates.items()],
         "results": [
@@ -451,6 +470,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "memory": {contender.name: asdict(contender.memory) for contender in contenders},
         "expected": EXPECTED,
         "measured": measured,
+        "share_of_prepared_fork_floor_at_20_tests": of_prepared_floor,
         "misses": misses,
     }
     console = Console()
@@ -485,6 +505,8 @@ def results_table(result: dict[str, Any]) -> Table:
             "tests_per_wall_s": result["fork_floor_per_wall_s"],
         },
     )
+    prepared = result["prepared_fork_floor_per_cpu_s"]
+    table.add_row("the same with the zygote's modules", "", str(prepared))
     for row in result["baselines"]:
         add(row["baseline"], 1, row)
     for row in result["results"]:

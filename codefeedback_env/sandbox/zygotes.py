@@ -31,7 +31,7 @@ START_UP_S = 60.0
 ANSWER_S = 30.0
 """Beyond the limits of a program, a process in the jail that has not answered is broken."""
 
-FIRST_BATCH = 2  # most submissions fail early, and descriptors that are not used cost time
+FIRST_BATCH = 1  # most submissions fail early, and descriptors that are not used cost time
 BATCH_GROWTH = 4
 
 
