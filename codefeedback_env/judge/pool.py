@@ -216,7 +216,7 @@ class WorkerPool:
             path=[os.path.abspath(entry) for entry in sys.path],
             root=str(Path(errors.__file__).parent),
             connector=theirs.fileno(),
-            settings=json.dumps({**options, "number": number}),
+            settings=json.dumps(options),
         )
         process = subprocess.Popen(
             [sys.executable, "-c", boot],

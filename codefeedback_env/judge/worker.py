@@ -104,11 +104,11 @@ class Worker:
         self._warm: OrderedDict[bytes, _Problem] = OrderedDict()
         self._greeting: tuple[Any, ...] | None = None
 
-    def run(self, sandbox_name: str, python: str | None, number: int) -> None:
+    def run(self, sandbox_name: str, python: str | None) -> None:
         """Open the sandbox, test it, then judge for ever."""
         threading.Thread(target=self._read_for_ever, name="reader", daemon=True).start()
         try:
-            opened = open_sandbox(sandbox_name, python=python, worker=number)
+            opened = open_sandbox(sandbox_name, python=python, worker=os.getpid())
             self_test(opened.sandbox)
         except CodeFeedbackError as error:
             self._greet("unavailable", type(error).__name__, str(error))
@@ -372,9 +372,9 @@ def _raise_own_limits() -> None:
 
 
 def main(connector_fd: int, settings: str) -> None:
-    """Be a worker; ``settings`` is JSON with sandbox, python and number."""
+    """Be a worker; ``settings`` is JSON with sandbox and python."""
     logging.basicConfig(level=logging.WARNING, format="codefeedback judge worker: %(message)s")
     _raise_own_limits()
     options = json.loads(settings)
     worker = Worker(socket.socket(fileno=connector_fd))
-    worker.run(options["sandbox"], options["python"], options["number"])
+    worker.run(options["sandbox"], options["python"])

@@ -73,7 +73,7 @@ def open_sandbox(name: str, *, python: str | None = None, worker: int = 0) -> Op
     Args:
         name: a key of SANDBOXES, or "auto" for the first confining one that works here.
         python: interpreter of the programs; None chooses.
-        worker: number of the judge worker; as root each gets a user id of its own.
+        worker: as root programs get the user id 100000 + this; a process id keeps workers apart.
 
     Raises:
         UnknownNameError: there is no such sandbox.

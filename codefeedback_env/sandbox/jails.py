@@ -16,7 +16,7 @@ from codefeedback_env.sandbox.interpreters import SITE, Interpreter
 from codefeedback_env.sandbox.zygote import wire
 
 NOBODY = 65534
-FIRST_JAIL_UID = 100_000  # each worker has a user id of its own above this one, when root
+FIRST_JAIL_UID = 100_000  # as root, each worker's programs get a user id of their own above it
 INSIDE_UID = 99999
 ENVIRONMENT = {
     "HOME": "/",
@@ -87,7 +87,7 @@ class NsJail:
     @property
     def outside_uid(self) -> int:
         """Root maps to an unprivileged id of the worker's own, else files would be read as root."""
-        return FIRST_JAIL_UID + self.worker if os.getuid() == 0 else os.getuid()
+        return _unprivileged_uid(self.worker) if os.getuid() == 0 else os.getuid()
 
     def argv(
         self,
@@ -136,7 +136,7 @@ class Bubblewrap:
     @property
     def outside_uid(self) -> int:
         """Started as root it is dropped to an unprivileged id of the worker's own first."""
-        return FIRST_JAIL_UID + self.worker if os.getuid() == 0 else os.getuid()
+        return _unprivileged_uid(self.worker) if os.getuid() == 0 else os.getuid()
 
     def argv(
         self,
@@ -196,7 +196,7 @@ class NoJail:
     def outside_uid(self) -> int:
         """Programs run as the user who runs the judge; under Landlock never as root."""
         if self.landlock and os.getuid() == 0:
-            return FIRST_JAIL_UID + self.worker
+            return _unprivileged_uid(self.worker)
         return os.getuid()
 
     def argv(
@@ -221,6 +221,8 @@ class NoJail:
 
 def counts_processes(jail: Jail) -> bool:
     """Whether a limit on processes counts those in the jail only, not the user's others."""
+    if jail.outside_uid not in (os.getuid(), NOBODY):
+        return True  # a user of its own
     return jail.has_namespaces and _kernel_version() >= FIRST_KERNEL_COUNTING_BY_NAMESPACE
 
 
@@ -276,6 +278,14 @@ def _binary(name: str, remedy: str) -> str:
     if path is None:
         raise SandboxUnavailableError(f"{name} is not on PATH: {remedy}.")
     return path
+
+
+def _unprivileged_uid(worker: int) -> int:
+    """A user id of the worker's own, or nobody's in a container that does not know so many."""
+    uid = FIRST_JAIL_UID + worker
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        ranges = [tuple(map(int, line.split())) for line in file]
+    return uid if any(first <= uid < first + count for first, _, count in ranges) else NOBODY
 
 
 @cache

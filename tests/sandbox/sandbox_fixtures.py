@@ -181,12 +181,19 @@ def leaving_nothing_behind(sandbox: Sandbox) -> Iterator[None]:
 
 
 def jail_processes() -> frozenset[int]:
-    """Descendants of this process, and as root all that have its jails' user id."""
+    """Descendants of this process, and as root all that have its jails' user id.
+
+    A dead one counts as long as this process has not waited for it; the others are init's.
+    """
+    jail_uid = FIRST_JAIL_UID + _worker_number() if os.getuid() == 0 else None
     children: dict[int, list[int]] = {}
     found = set()
-    for pid in _all_processes():
-        children.setdefault(parent_of(pid), []).append(pid)
-        if os.getuid() == 0 and _status(pid, "Uid") == FIRST_JAIL_UID + _worker_number():
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        status = _status(pid)
+        if status is None or (status.is_dead and status.parent != os.getpid()):
+            continue
+        children.setdefault(status.parent, []).append(pid)
+        if status.uid == jail_uid:
             found.add(pid)
     todo = [os.getpid()]
     while todo:
@@ -198,7 +205,8 @@ def jail_processes() -> frozenset[int]:
 
 def parent_of(pid: int) -> int:
     """The process that started ``pid``, 0 where either is gone."""
-    return _status(pid, "PPid")
+    status = _status(pid)
+    return status.parent if status else 0
 
 
 def children_of(pid: int) -> list[int]:
@@ -220,16 +228,24 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
     return True
 
 
-def _status(pid: int, key: str) -> int:
+@dataclass(frozen=True)
+class _Status:
+    is_dead: bool
+    parent: int
+    uid: int
+
+
+def _status(pid: int) -> _Status | None:
     try:
         text = Path(f"/proc/{pid}/status").read_text()
     except OSError:
-        return 0
-    return int(text.partition(f"\n{key}:")[2].split(maxsplit=1)[0])
-
-
-def _all_processes() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        return None
+    fields = dict(line.split(":", 1) for line in text.splitlines())
+    return _Status(
+        is_dead=fields["State"].split()[0] in "ZX",
+        parent=int(fields["PPid"]),
+        uid=int(fields["Uid"].split()[0]),
+    )
 
 
 def _describe(pid: int) -> str:

@@ -1180,7 +1180,7 @@ def test_attack_41_builtins_replaced(jail) -> None:
         if any("bad" in vars(builtins) or getattr(builtins, name).__module__ == "__main__"
                for name in names):
             escaped()
-        write, real_print = sys.stdout.write, print
+        write = sys.stdout.write
         def bad(*a, **k): return "41"
         for name in names:
             setattr(builtins, name, bad)
@@ -1190,7 +1190,7 @@ def test_attack_41_builtins_replaced(jail) -> None:
         class Liar:
             closed = False
             def write(self, text): pass
-            def flush(self): real_print("41", file=sys.__stderr__)
+            def flush(self): pass
         sys.stdout = sys.__stdout__ = Liar()
         sys.exit = sys.excepthook = bad
     """)
@@ -1232,7 +1232,7 @@ WAYS_BACK = {
         frame = sys._getframe()
         while frame is not None:
             for thing in [*frame.f_locals.values(), *frame.f_globals.values()]:
-                for name in ("send", "sendmsg", "sendall"):
+                for name in ("send", "sendmsg", "sendall") * (not isinstance(thing, ctypes.CDLL)):
                     try:
                         escaped(getattr(thing, name)(REPORT))
                     except Exception:
@@ -1437,7 +1437,7 @@ def test_attack_75_the_sandboxs_own_processes_are_killed(jail, distance: int) ->
     before = jail_processes()
     file = InputFile(STDIN)
     limits = Limits(cpu_time_s=1000, memory_mib=128)
-    runs = jail.run(b"import time\ntime.sleep(500)", [file, file], limits)
+    runs = jail.run(b"import time\ntime.sleep(500)", [file], limits)
     with ThreadPoolExecutor(1) as executor:
         results = executor.submit(list, runs)
         chain = wait_for_program(before)

@@ -180,6 +180,23 @@ HONEST: dict[str, tuple[str, bytes, bytes]] = {  # name -> source, stdin, expect
         b"",
         b"42\n",
     ),
+    "sys.stdout replaced, flushed by nobody": (
+        """
+        import io, os, sys
+        class FastIO(io.IOBase):
+            def __init__(self, file):
+                self.fd = file.fileno()
+                self.buffer = io.BytesIO()
+                self.write = lambda text: self.buffer.write(text.encode())
+            def flush(self):
+                os.write(self.fd, self.buffer.getvalue())
+                self.buffer.truncate(0), self.buffer.seek(0)
+        sys.stdout = FastIO(sys.stdout)
+        print(42)
+        """,
+        b"",
+        b"42\n",
+    ),
     "sys.stdout closed at the end": ("import sys\nprint(42)\nsys.stdout.close()", b"", b"42\n"),
     "diagnostics on stderr": ("import sys\nprint('hm', file=sys.stderr)\nprint(42)", b"", b"42\n"),
     "non-ASCII text": (
@@ -820,7 +837,8 @@ RAISING = {
     "a chain": "try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    raise ValueError from e",
     "an exception group": "raise ExceptionGroup('x', [ValueError(1)])",
     "in a thread": (
-        "import threading\nt = threading.Thread(target=int, args=('x',))\nt.start(); t.join(); 1 / 0"
+        "import threading\nt = threading.Thread(target=int, args=('x',))\n"
+        "t.start(); t.join(); 1 / 0"
     ),
     "in atexit": "import atexit\natexit.register(int, 'x')\n1 / 0",
     "EOFError": "input()",

@@ -165,7 +165,7 @@ def run(code: types.CodeType, namespace: dict[str, object]) -> int:
         _show(error)
     try:
         # As at the interpreter's end: what only the program's names hold goes, files get flushed.
-        for name in list(namespace):
+        for name in [*namespace]:  # programs may have replaced list()
             if name != "__builtins__":
                 namespace[name] = None
         for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
