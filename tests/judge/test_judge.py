@@ -17,8 +17,8 @@ from examples import ADD, ADD_PUBLIC_ONLY, ADD_WRONG, add_problem
 from codefeedback_env import ConfigError, SandboxError, SandboxUnavailableError, Submission, Verdict
 from codefeedback_env.checkers import Judging, checker_for
 from codefeedback_env.judge.judge import Judge
-from codefeedback_env.judge.shared import pool_for
 from codefeedback_env.judge.protocol import JudgeReport, PackedProblem, Plan, Stage, pack
+from codefeedback_env.judge.shared import pool_for
 from codefeedback_env.problem import Pool, Problem
 
 pytestmark = pytest.mark.sandbox
