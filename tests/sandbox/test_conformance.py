@@ -889,7 +889,7 @@ time.sleep(0.2)
     assert 0.2 <= run.cpu_time_s <= 0.6, about(run)
     assert run.wall_time_s >= run.cpu_time_s + 0.15, about(run)
     assert 3 < idle.peak_memory_mib < 60, about(idle)
-    assert 40 <= run.peak_memory_mib - idle.peak_memory_mib <= 50, about(run)
+    assert 35 <= run.peak_memory_mib - idle.peak_memory_mib <= 55, about(run)
 
 
 @pytest.fixture
@@ -1020,9 +1020,11 @@ def test_no_inputs_compile_and_run_nothing(sandbox) -> None:
 
 
 def test_closed_sandbox_has_no_process_and_starts_again_with_its_next_program(sandbox) -> None:
+    sandbox.close()
+    others = jail_processes()
     run_program(sandbox, "print(42)")
     sandbox.close()
-    assert wait_until(lambda: not jail_processes())
+    assert wait_until(lambda: jail_processes() <= others)
     sandbox.close()
     assert run_program(sandbox, "print(42)").stdout == b"42\n"
 

@@ -164,11 +164,15 @@ def run(code: types.CodeType, namespace: dict[str, object]) -> int:
     except BaseException as error:
         _show(error)
     try:
-        # As at the interpreter's end: what only the program's names hold goes, files get flushed.
+        # As at the interpreter's end: streams are flushed, the program's names go, which flushes
+        # the files that only they held, and the first streams are flushed once more.
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and not stream.closed:
+                stream.flush()
         for name in [*namespace]:  # programs may have replaced list()
             if name != "__builtins__":
                 namespace[name] = None
-        for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        for stream in (sys.__stdout__, sys.__stderr__):
             if stream is not None and not stream.closed:
                 stream.flush()
     except BaseException:
