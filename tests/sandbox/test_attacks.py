@@ -735,8 +735,8 @@ ATTACKS = (
         "mounts and roots",
         VIOLATION,
         {
-            "mount": "escaped(libc.mount(b'none', b'/tmp', b'tmpfs', 0, None))",
-            "umount": "escaped(libc.umount2(b'/usr', 2))",
+            "mount": "escaped(check(libc.mount(b'none', b'/tmp', b'tmpfs', 0, None)))",
+            "umount": "escaped(check(libc.umount2(b'/usr', 2)))",
             "pivot_root": "escaped(call('pivot_root', 0, 0))",
             "chroot": "escaped(os.chroot('/usr'))",
             "open_by_handle_at": "escaped(call('open_by_handle_at', 0, 0, 0))",
