@@ -1,8 +1,6 @@
 """Fixtures that many tests share."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from examples import ADD, ADD_WRONG, add_problem
@@ -21,15 +19,6 @@ def judge() -> Iterator[Judge]:
         pytest.skip(f"no sandbox works here: {error}")
     yield judge
     judge.close()
-
-
-@pytest.fixture(scope="session")
-def sample_rows() -> Path:
-    """The folder with real dataset rows."""
-    folder = os.environ.get("CODEFEEDBACK_SAMPLE_DATA")
-    if not folder:
-        pytest.skip("CODEFEEDBACK_SAMPLE_DATA is not set: no real dataset rows to test with")
-    return Path(folder)
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.sandbox
 
 
 @pytest.fixture(scope="module")
-def rows(sample_rows):
-    return load_problems(path=sample_rows / FILE)
+def rows(sample_data):
+    return load_problems(path=sample_data / FILE)
 
 
 def test_the_31_accepted_human_programs_are_accepted_but_for_four_many_answer_problems(judge, rows):
@@ -43,14 +43,14 @@ def test_the_31_accepted_human_programs_are_accepted_but_for_four_many_answer_pr
     assert failed == dict.fromkeys(MANY_ANSWERS, Verdict.WRONG_ANSWER)
 
 
-def test_whole_episodes_are_played_on_real_rows(judge, rows, sample_rows):
+def test_whole_episodes_are_played_on_real_rows(judge, rows, sample_data):
     solvable = [
         problem_id
         for problem_id in rows.ids
         if rows.reference_programs(problem_id) and problem_id.split(".")[0] not in MANY_ANSWERS
     ][:4]
     envs = gymnasium.make_vec(
-        "CodeContests-v0", num_envs=4, path=sample_rows / FILE, split="train", num_workers=2
+        "CodeContests-v0", num_envs=4, path=sample_data / FILE, split="train", num_workers=2
     )
     observations, infos = envs.reset(seed=0, options={"problem": solvable})
     assert infos["problem_id"].tolist() == solvable
