@@ -1,7 +1,6 @@
 """``python -m agents evaluate``: how many problems an agent solves."""
 
 import argparse
-import difflib
 import importlib.metadata
 import json
 import os
@@ -15,28 +14,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import gymnasium
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from agents.environments import env_options, look_up, make_envs
 from agents.generation.base import Conversation, Generator
 from agents.generation.scripted import SCRIPTED_POLICIES
 from agents.metrics import Tally
-from codefeedback_env import (
-    CodeFeedbackVectorEnv,
-    ConfigError,
-    Episode,
-    UnknownNameError,
-    load_problems,
-)
+from codefeedback_env import CodeFeedbackVectorEnv, ConfigError, Episode
 
 SECONDS_BETWEEN_LINES = 10.0
-T = TypeVar("T")
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -80,26 +72,22 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     Raises:
         CodeFeedbackError: an option, the data or the sandbox is at fault.
     """
-    policy = _look_up("agent", options.agent, SCRIPTED_POLICIES)
-    env_options = _env_options(options)
-    dataset, path, split = (env_options.pop(key, None) for key in ("dataset", "path", "split"))
-    problems = load_problems(dataset, path=path, split=split)
-    wrapped = gymnasium.make_vec(
-        options.env,
-        num_envs=options.num_envs,
-        autoreset_mode="Disabled",
-        dataset=problems,
-        render_mode="ansi" if options.transcript else None,
-        **env_options,
+    policy = look_up("agent", options.agent, SCRIPTED_POLICIES)
+    names = (
+        *("dataset", "path", "split", "problem_filter", "turn_limit", "feedback", "judging"),
+        *("sandbox", "max_private_tests"),
     )
-    with closing(wrapped):
-        vec = wrapped.unwrapped
-        assert isinstance(vec, CodeFeedbackVectorEnv)
+    chosen = env_options(options.env, {name: getattr(options, name) for name in names})
+    render_mode = "ansi" if options.transcript else None
+    vec, problems = make_envs(options.env, options.num_envs, chosen, render_mode)
+    data = ("dataset", "path", "split")
+    settings = {name: value for name, value in chosen.items() if name not in data}
+    with closing(vec):
         rollouts = choose_rollouts(
             vec.rules.problems.ids, options.num_problems, options.rollouts, options.seed
         )
         records, summary_file = _new_files(options.out, "episodes.jsonl", "summary.json")
-        generator: Generator = policy(problems, env_options)
+        generator: Generator = policy(problems, settings)
         with closing(generator):
             start = time.perf_counter()
             tally = Tally(options.turn_limit)
@@ -120,9 +108,9 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         "dataset": problems.name,
         "split": problems.split,
         "fingerprint": tally.settings.get("fingerprint"),
-        "path": None if path is None else str(path),
+        "path": None if options.path is None else str(options.path),
         "settings": {
-            **env_options,
+            **settings,
             **tally.settings,
             "rollouts_per_problem": options.rollouts,
             "num_envs": options.num_envs,
@@ -298,32 +286,6 @@ def _with_progress(
                     flush=True,
                 )
             yield env_id, episode
-
-
-def _env_options(options: argparse.Namespace) -> dict[str, Any]:
-    """What the environment takes: the options given, else those of its registration."""
-    known = {
-        env_id: spec
-        for env_id, spec in gymnasium.registry.items()
-        if str(spec.vector_entry_point).startswith("codefeedback_env.")
-    }
-    registered = dict(_look_up("environment", options.env, known).kwargs)
-    if options.dataset or options.path:
-        registered.pop("split", None)  # of the registered dataset
-    names = (
-        *("dataset", "path", "split", "problem_filter", "turn_limit", "feedback", "judging"),
-        *("sandbox", "max_private_tests"),
-    )
-    given = {name: getattr(options, name) for name in names}
-    return registered | {name: value for name, value in given.items() if value is not None}
-
-
-def _look_up(kind: str, name: str, known: Mapping[str, T]) -> T:
-    if name in known:
-        return known[name]
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
-    raise UnknownNameError(f"unknown {kind} {name!r}{hint} Known: {', '.join(known)}.")
 
 
 def _new_files(folder: Path, *names: str) -> list[Path]:

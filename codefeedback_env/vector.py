@@ -149,6 +149,9 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
     def recv(self, min_envs: int = 1) -> StepResult:
         """Wait for at least ``min_envs`` results and return all there are.
 
+        Args:
+            min_envs: 0 does not wait, and may return no rows.
+
         Returns:
             Observations, rewards, terminations, truncations and infos with one row for each result;
             ``infos["env_id"]`` says whose it is.
@@ -157,7 +160,7 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
             ConfigError: fewer than ``min_envs`` steps are under way.
         """
         num_pending = len(self._steps) + len(self._results)
-        if not 1 <= min_envs <= num_pending:
+        if not 0 <= min_envs <= num_pending:
             raise ConfigError(
                 f"recv(min_envs={min_envs}) but {num_pending} environments have a step under way."
             )
@@ -259,7 +262,8 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
         self._results = deque(item for item in self._results if item[0] not in abandoned)
 
     def _stack(self, results: Sequence[_Single]) -> StepResult:
-        observations, rewards, terminations, truncations, infos = zip(*results, strict=True)
+        columns = zip(*results, strict=True) if results else ((),) * 5
+        observations, rewards, terminations, truncations, infos = columns
         return (
             observations,
             np.array(rewards, dtype=np.float64),

@@ -228,3 +228,16 @@ def test_stacked_infos_have_gymnasiums_layout():
     assert stacked["d"]["x"].tolist() == [2, 0, 0]
     assert stacked["d"]["_y"].tolist() == [False, False, True]
     assert stacked["_d"].tolist() == [True, False, True]
+
+
+def test_recv_of_no_results_does_not_wait(make):
+    envs = make(2)
+    envs.reset(seed=0)
+    start = time.monotonic()
+    envs.send([SLOW], [0])
+    observations, rewards, terminations, truncations, infos = envs.recv(0)
+    assert time.monotonic() - start < 1
+    assert observations == ()
+    assert rewards.shape == terminations.shape == truncations.shape == (0,)
+    assert infos["env_id"].shape == (0,)
+    assert envs.recv(1)[4]["env_id"].tolist() == [0]
