@@ -7,6 +7,7 @@ and how, is up to the environment around it.
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from codefeedback_env.feedback import (
     FailedTest,
     FeedbackFormat,
 )
+from codefeedback_env.judge.memory import ProblemMemory
 from codefeedback_env.judge.protocol import JudgeReport, PackedProblem, Plan, Stage, pack
 from codefeedback_env.languages import PYTHON3, Submission
 from codefeedback_env.parsing import find_proposed_tests, find_submission
@@ -67,6 +69,9 @@ class EpisodeRules:
     checker: Checker | str | None = None
     max_private_tests: int | None = None
     time_factor: float = 1.0
+    _prepared: ProblemMemory = field(
+        default_factory=ProblemMemory, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         """Check what can be checked before the first episode."""
@@ -127,10 +132,14 @@ class EpisodeRules:
         How outputs are compared is decided by all tests of the problem, also where only a part of
         the hidden ones is run.
         """
-        problem = self.problems[problem_id]
-        checker = checker_for(problem, self.judging, self.checker)
-        limited = limit_hidden_tests(problem, self.max_private_tests)
-        return Dialogue(self, limited, random, self.pack(limited, checker))
+        prepared = self._prepared.find(problem_id)
+        if prepared is None:
+            problem = self.problems[problem_id]
+            checker = checker_for(problem, self.judging, self.checker)
+            limited = limit_hidden_tests(problem, self.max_private_tests)
+            prepared = limited, self.pack(limited, checker)
+            self._prepared.keep(problem_id, *prepared)
+        return Dialogue(self, prepared[0], random, prepared[1])
 
     def pack(self, problem: Problem, checker: Checker) -> PackedProblem:
         """The problem as the judge wants it."""
@@ -220,7 +229,9 @@ class Dialogue:
         submission = find_submission(reply)
         if submission is None:
             return self._end_turn(reply, None, None, is_last, self._text_without_code())
-        report = yield JudgeCall(self.packed, submission, self._plan(is_last))
+        rules = self.rules
+        plan = _plan(rules.feedback, rules.reward.needs_all_tests, is_last)
+        report = yield JudgeCall(self.packed, submission, plan)
         passed = report.all_passed and bool(report.reports)
         tests_passed = (
             passed if self.rules.feedback is FeedbackSource.PRIVATE else (_public_passed(report))
@@ -268,26 +279,6 @@ class Dialogue:
             terminated=is_final,
             truncated=False,
             info=info,
-        )
-
-    def _plan(self, is_last: bool) -> Plan:
-        needs_all = self.rules.reward.needs_all_tests
-        if self.rules.feedback is FeedbackSource.PRIVATE:
-            shown = None if needs_all else MAX_HIDDEN_SHOWN
-            hidden = (Stage(pool=p, max_failures=shown, keep_output=True) for p in HIDDEN_POOLS)
-            stop_after_failed_pool = False
-        elif self.rules.feedback is FeedbackSource.NONE and not is_last:
-            return Plan()
-        else:
-            limit = None if needs_all else 1
-            hidden = (
-                Stage(pool=pool, max_failures=limit, in_any_order=not needs_all)
-                for pool in HIDDEN_POOLS
-            )
-            stop_after_failed_pool = not (needs_all and is_last)
-        return Plan(
-            stages=(Stage(pool=Pool.PUBLIC, keep_output=True), *hidden),
-            stop_after_failed_pool=stop_after_failed_pool,
         )
 
     def _text_without_code(self) -> str:
@@ -361,6 +352,28 @@ class Dialogue:
         plan = Plan(stages=(Stage(pool=Pool.PUBLIC, keep_output=True),))
         checker = checker_for(problem, self.rules.judging, self.rules.checker)
         return JudgeCall(self.rules.pack(problem, checker), submission, plan)
+
+
+@cache
+def _plan(feedback: FeedbackSource, needs_all_tests: bool, is_last: bool) -> Plan:
+    """How a reply is judged."""
+    if feedback is FeedbackSource.PRIVATE:
+        shown = None if needs_all_tests else MAX_HIDDEN_SHOWN
+        hidden = (Stage(pool=p, max_failures=shown, keep_output=True) for p in HIDDEN_POOLS)
+        stop_after_failed_pool = False
+    elif feedback is FeedbackSource.NONE and not is_last:
+        return Plan()
+    else:
+        limit = None if needs_all_tests else 1
+        hidden = (
+            Stage(pool=pool, max_failures=limit, in_any_order=not needs_all_tests)
+            for pool in HIDDEN_POOLS
+        )
+        stop_after_failed_pool = not (needs_all_tests and is_last)
+    return Plan(
+        stages=(Stage(pool=Pool.PUBLIC, keep_output=True), *hidden),
+        stop_after_failed_pool=stop_after_failed_pool,
+    )
 
 
 def _public_passed(report: JudgeReport) -> bool:

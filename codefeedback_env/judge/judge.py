@@ -2,12 +2,13 @@
 
 import os
 import sys
+import threading
 import weakref
 from concurrent.futures import Future
 from typing import Any
 
 from codefeedback_env.errors import ConfigError, SandboxUnavailableError
-from codefeedback_env.judge.pool import NUM_REMEMBERED, PoolSettings
+from codefeedback_env.judge.pool import NUM_REMEMBERED, PoolSettings, WorkerPool
 from codefeedback_env.judge.protocol import (
     JudgeReport,
     PackedProblem,
@@ -51,7 +52,7 @@ class Judge:
             )
         self._settings = PoolSettings(sandbox, num_workers or _num_cpus(), python, num_remembered)
         self._finalizer: weakref.finalize[Any, Any] | None = None
-        self._pid = 0
+        self._pool: WorkerPool | None = None
 
     @property
     def settings(self) -> PoolSettings:
@@ -66,9 +67,8 @@ class Judge:
         Raises:
             SandboxUnavailableError: this machine cannot judge; the message says what would help.
         """
-        self._use()
         source = encode_source(submission.source_code)
-        return pool_for(self._settings).submit(problem, source, plan)
+        return self._workers().submit(problem, source, plan)
 
     def judge(self, problem: PackedProblem, submission: Submission, plan: Plan) -> JudgeReport:
         """Judge a submission and wait for the report.
@@ -77,7 +77,13 @@ class Judge:
             SandboxError: the sandbox failed twice over this submission.
         """
         future = self.submit(problem, submission, plan)
+        # A future's own waiting wakes this thread while the other still holds the future's lock, so
+        # it would go to sleep once more; callbacks run after that.
+        done = threading.Lock()
+        done.acquire()
+        future.add_done_callback(lambda _: done.release())
         try:
+            done.acquire()
             return future.result()
         finally:
             if not future.done():  # interrupted
@@ -85,7 +91,7 @@ class Judge:
 
     def cancel(self, future: "Future[JudgeReport]") -> None:
         """Stop judging what nobody waits for any more."""
-        pool_for(self._settings).cancel(future)
+        self._workers().cancel(future)
 
     def info(self) -> WorkerInfo:
         """Sandbox, interpreter and numpy in use; starts the workers.
@@ -93,14 +99,14 @@ class Judge:
         Raises:
             SandboxUnavailableError: this machine cannot judge; the message says what would help.
         """
-        self._use()
-        return pool_for(self._settings).info()
+        return self._workers().info()
 
     def close(self) -> None:
         """Let go of the workers; using the judge again starts them again."""
         if self._finalizer is not None:
             self._finalizer()
             self._finalizer = None
+            self._pool = None
 
     def __getstate__(self) -> PoolSettings:
         """The settings; a copy connects by itself."""
@@ -108,17 +114,19 @@ class Judge:
 
     def __setstate__(self, settings: PoolSettings) -> None:
         """See __getstate__."""
-        self._settings, self._finalizer, self._pid = settings, None, 0
+        self._settings, self._finalizer, self._pool = settings, None, None
 
-    def _use(self) -> None:
-        if self._pid == os.getpid() and self._finalizer is not None:
-            return
+    def _workers(self) -> WorkerPool:
+        pool = self._pool
+        if pool is not None and pool.pid == os.getpid():
+            return pool
         if sys.platform == "win32":
             raise SandboxUnavailableError(
                 "judging does not run on Windows: use WSL 2 or the project's Dockerfile."
             )
-        self._pid = os.getpid()
         self._finalizer = add_user(self._settings, self)
+        self._pool = pool = pool_for(self._settings)
+        return pool
 
 
 def _num_cpus() -> int:

@@ -6,6 +6,7 @@ all processes that hold their connector have ended, however they ended.
 """
 
 import contextlib
+import itertools
 import json
 import logging
 import os
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,9 @@ from codefeedback_env.judge.protocol import (
     PackedProblem,
     Plan,
     WorkerInfo,
+    frame,
     send,
+    unpack_report,
 )
 
 JOBS_AHEAD = 2  # one being judged and one waiting, so that a worker never waits for its caller
@@ -74,13 +77,27 @@ class PoolSettings:
 
 @dataclass(slots=True)
 class _Job:
+    """A submission on its way."""
+
     number: int
     problem: PackedProblem
-    source: bytes
-    plan: Plan
+    message: bytes
+    """What a worker is sent, made once."""
+
     future: "Future[JudgeReport]"
-    memory_key: MemoryKey
+    memory_key: MemoryKey | None
+    """None where reports are not remembered."""
+
     attempts: int = 0
+
+    def answer(self, outcome: JudgeReport | SandboxError) -> None:
+        try:
+            if isinstance(outcome, SandboxError):
+                self.future.set_exception(outcome)
+            else:
+                self.future.set_result(outcome)
+        except InvalidStateError:  # cancelled meanwhile
+            self.future.set_running_or_notify_cancel()
 
 
 @dataclass(slots=True, eq=False)
@@ -117,7 +134,7 @@ class WorkerPool:
         self._waiting: deque[_Job] = deque()
         self._workers: list[_Worker] = []
         self._memory = ReportMemory(settings.num_remembered)
-        self._next_job = 0
+        self._job_numbers = itertools.count(1)
         self._closed = False
         self._ready = threading.Event()
         self._unavailable: SandboxError | None = None
@@ -142,19 +159,24 @@ class WorkerPool:
     def submit(self, problem: PackedProblem, source: bytes, plan: Plan) -> "Future[JudgeReport]":
         """Judge a program; never blocks for long."""
         future: Future[JudgeReport] = Future()
-        with self._lock:
-            if self._unavailable is not None:
-                raise self._unavailable
+        memory_key = None
+        if self.settings.num_remembered:
             memory_key = self._memory.key(problem, source, plan)
             remembered = self._memory.find(memory_key)
             if remembered is not None:
                 future.set_result(remembered)
                 return future
-            self._next_job += 1
-            job = _Job(self._next_job, problem, source, plan, future, memory_key)
+        number = next(self._job_numbers)
+        message = frame(("judge", number, problem.key, source, plan.encoded))
+        job = _Job(number, problem, message, future, memory_key)
+        with self._lock:
+            if self._unavailable is not None:
+                raise self._unavailable
+            # Where others wait already, no worker has room.
+            has_room = not self._waiting
             self._waiting.append(job)
-            outgoing = self._assign()
-        self._send_all(outgoing)
+            assigned = self._assign() if has_room else []
+        self._send_all(assigned)
         return future
 
     def cancel(self, future: "Future[JudgeReport]") -> None:
@@ -242,29 +264,34 @@ class WorkerPool:
     def _assign(self) -> list[tuple[_Worker, _Job]]:
         """Give waiting jobs to the least busy workers; the lock is held, sending comes after."""
         assigned: list[tuple[_Worker, _Job]] = []
-        ready = [worker for worker in self._workers if worker.info is not None]
-        while self._waiting and ready:
-            worker = min(ready, key=lambda w: len(w.jobs))
-            if len(worker.jobs) >= JOBS_AHEAD:
-                break
+        while self._waiting and (worker := self._worker_with_room()) is not None:
             job = self._waiting.popleft()
             worker.jobs[job.number] = job
             assigned.append((worker, job))
         return assigned
 
+    def _worker_with_room(self) -> _Worker | None:
+        """The least busy of the workers that take another job; lock held."""
+        found, fewest = None, JOBS_AHEAD
+        for worker in self._workers:
+            num_jobs = len(worker.jobs)
+            if num_jobs < fewest and worker.info is not None:
+                found, fewest = worker, num_jobs
+                if not num_jobs:
+                    break
+        return found
+
     def _send_all(self, assigned: list[tuple[_Worker, _Job]]) -> None:
         for worker, job in assigned:
+            problem = job.problem
             with worker.sending:
-                new = job.problem.key not in worker.known_problems
-                worker.known_problems.add(job.problem.key)
-                # A worker that died meanwhile: the reading thread sees it and retries its jobs.
-                with contextlib.suppress(OSError):
-                    if new:
-                        send(worker.connection, ("problem", job.problem.key, job.problem.blob))
-                    send(
-                        worker.connection,
-                        ("judge", job.number, job.problem.key, job.source, job.plan),
-                    )
+                try:
+                    if problem.key not in worker.known_problems:
+                        worker.known_problems.add(problem.key)
+                        send(worker.connection, ("problem", problem.key, problem.blob))
+                    worker.connection.sendall(job.message)
+                except OSError:
+                    pass  # the worker has died: the reading thread sees it and retries its jobs
 
     def _send(self, worker: _Worker, *message: Any) -> None:
         with worker.sending, contextlib.suppress(OSError):
@@ -288,48 +315,57 @@ class WorkerPool:
                     self._handle(worker, message)
 
     def _handle(self, worker: _Worker, message: tuple[Any, ...]) -> None:
-        kind, *rest = message
-        if kind == "ready":
-            worker.info = rest[0]
-            self._ready.set()
-        elif kind == "unavailable":
-            self._give_up(SandboxUnavailableError(rest[1]))
-            return
-        else:
-            self._settle(worker, kind, rest)
+        answered: _Job | None = None
+        outcome: JudgeReport | SandboxError | None = None
+        match message:
+            case ("report", number, packed, may_keep):
+                outcome = unpack_report(packed)
+                answered = self._take(worker, number)
+                if may_keep and answered is not None and answered.memory_key is not None:
+                    self._memory.keep(answered.memory_key, outcome)
+            case ("failed", number, text):
+                outcome = SandboxError(text)
+                answered = self._take(worker, number)
+            case ("cancelled", number):
+                job = self._take(worker, number)
+                if job is not None and not job.future.cancelled():
+                    self._wait_first(job)  # recalled for a worker with nothing to do
+            case ("unknown problem", number):
+                job = self._take(worker, number)
+                if job is not None:
+                    worker.known_problems.discard(job.problem.key)
+                    self._wait_first(job)
+            case ("ready", info):
+                worker.info = info
+                self._ready.set()
+            case ("unavailable", _, text):
+                self._give_up(SandboxUnavailableError(text))
+                return
         with self._lock:
-            assigned = self._assign()
+            assigned = self._assign() if self._waiting else []
             recall = self._job_to_recall() if not self._waiting else None
+        # The worker gets its next job first: who waits for this answer is in nobody's way then.
         self._send_all(assigned)
         if recall is not None:
             self._send(recall[0], "recall", recall[1])
+        if answered is not None and outcome is not None:
+            answered.answer(outcome)
 
-    def _settle(self, worker: _Worker, kind: str, rest: list[Any]) -> None:
-        number = rest[0]
+    def _take(self, worker: _Worker, number: int) -> _Job | None:
         with self._lock:
-            job = worker.jobs.pop(number, None)
             worker.recalled.discard(number)
-            if job is None:
-                return
-            if kind == "cancelled" and not job.future.cancelled():
-                self._waiting.appendleft(job)  # recalled for a worker with nothing to do
-                return
-            if kind == "unknown problem":
-                worker.known_problems.discard(job.problem.key)
-                self._waiting.appendleft(job)
-                return
-            if kind == "report":
-                self._memory.keep(job.memory_key, rest[1], job.problem.cpu_time_s)
-        if kind == "report" and job.future.set_running_or_notify_cancel():
-            job.future.set_result(rest[1])
-        elif kind == "failed" and job.future.set_running_or_notify_cancel():
-            job.future.set_exception(SandboxError(rest[1]))
+            return worker.jobs.pop(number, None)
+
+    def _wait_first(self, job: _Job) -> None:
+        with self._lock:
+            self._waiting.appendleft(job)
 
     def _job_to_recall(self) -> tuple[_Worker, int] | None:
         """A job that waits behind another while some worker has nothing to do; lock held."""
-        if not any(worker.info is not None and not worker.jobs for worker in self._workers):
+        crowded = [worker for worker in self._workers if len(worker.jobs) > 1]
+        if not crowded or not any(w.info is not None and not w.jobs for w in self._workers):
             return None
-        for worker in self._workers:
+        for worker in crowded:
             waiting = list(worker.jobs)[1:]
             for number in waiting:
                 if number not in worker.recalled:
@@ -363,10 +399,9 @@ class WorkerPool:
             assigned = self._assign()
         self._send_all(assigned)
         for job in failed:
-            if job.future.set_running_or_notify_cancel():
-                job.future.set_exception(
-                    SandboxError(f"the judge worker died {job.attempts} times over a submission")
-                )
+            job.answer(
+                SandboxError(f"the judge worker died {job.attempts} times over a submission")
+            )
 
     def _give_up(self, error: SandboxError) -> None:
         with self._lock:
@@ -382,5 +417,4 @@ class WorkerPool:
                 jobs += worker.jobs.values()
                 worker.jobs.clear()
         for job in jobs:
-            if job.future.set_running_or_notify_cancel():
-                job.future.set_exception(error)
+            job.answer(error)

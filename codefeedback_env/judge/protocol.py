@@ -8,7 +8,8 @@ import pickle
 import socket
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -17,12 +18,13 @@ import cloudpickle
 from codefeedback_env.checkers import Judging
 from codefeedback_env.problem import Pool, Problem
 from codefeedback_env.problem_checkers import Checker
-from codefeedback_env.verdicts import TestReport
+from codefeedback_env.verdicts import TestReport, pack_results
 
 DEFAULT_TIME_LIMIT_S = 10.0  # the paper's, for problems that state none
 DEFAULT_MEMORY_LIMIT_MIB = 1024
 
 _HEADER = struct.Struct("=Q")
+_POOLS = {pool.value: pool for pool in Pool}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,18 @@ class Plan:
     stages: tuple[Stage, ...] = ()
     stop_after_failed_pool: bool = True
     """Later pools are run only when all earlier ones were passed."""
+
+    encoded: bytes = field(init=False, repr=False, compare=False)
+    """The plan as it travels; made once, since a plan serves for many submissions."""
+
+    def __post_init__(self) -> None:
+        """Encode the plan in builtin types, which cost less to read than classes."""
+        stages = tuple(
+            (stage.pool.value, stage.max_failures, stage.in_any_order, stage.keep_output)
+            for stage in self.stages
+        )
+        encoded = pickle.dumps((stages, self.stop_after_failed_pool), pickle.HIGHEST_PROTOCOL)
+        object.__setattr__(self, "encoded", encoded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +139,52 @@ def encode_source(source_code: str) -> bytes:
     return _bytes(source_code)
 
 
+@lru_cache(maxsize=64)
+def decode_plan(encoded: bytes) -> Plan:
+    """The plan that was encoded."""
+    stages, stop_after_failed_pool = pickle.loads(encoded)
+    return Plan(
+        stages=tuple(
+            Stage(
+                pool=Pool(pool),
+                max_failures=max_failures,
+                in_any_order=in_any_order,
+                keep_output=keep_output,
+            )
+            for pool, max_failures, in_any_order, keep_output in stages
+        ),
+        stop_after_failed_pool=stop_after_failed_pool,
+    )
+
+
+def pack_report(report: JudgeReport) -> tuple[Any, ...]:
+    """A report as it travels: builtin types only, its results in columns."""
+    parts = [
+        (part.pool.value, part.num_tests, pack_results(part.results))
+        for part in report.reports.values()
+    ]
+    return report.compiled, report.compile_error, parts
+
+
+def unpack_report(packed: tuple[Any, ...]) -> JudgeReport:
+    """The report that was packed; results are made when somebody reads them."""
+    compiled, compile_error, parts = packed
+    reports = {
+        _POOLS[name]: TestReport.from_packed(_POOLS[name], num_tests, results)
+        for name, num_tests, results in parts
+    }
+    return JudgeReport(compiled=compiled, compile_error=compile_error, reports=reports)
+
+
 def send(connection: socket.socket, message: tuple[Any, ...]) -> None:
     """Send one message; the caller sees to it that only one thread does so at a time."""
+    connection.sendall(frame(message))
+
+
+def frame(message: tuple[Any, ...]) -> bytes:
+    """A message as ``MessageReader`` reads it."""
     payload = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    header = _HEADER.pack(len(payload))
-    if len(payload) < 1 << 16:
-        connection.sendall(header + payload)
-    else:
-        connection.sendall(header)
-        connection.sendall(payload)
+    return _HEADER.pack(len(payload)) + payload
 
 
 class MessageReader:
@@ -146,6 +197,11 @@ class MessageReader:
     def feed(self, data: bytes) -> Iterator[tuple[Any, ...]]:
         """The messages that ``data`` completes."""
         buffer = self._buffer
+        size = len(data) - _HEADER.size
+        if not buffer and size >= 0 and _HEADER.unpack_from(data)[0] == size:
+            # As a rule one message comes alone and whole; it needs no copying.
+            yield pickle.loads(memoryview(data)[_HEADER.size :])
+            return
         buffer += data
         while len(buffer) >= _HEADER.size:
             (size,) = _HEADER.unpack_from(buffer)

@@ -22,6 +22,7 @@ from typing import Any
 
 from codefeedback_env.errors import CodeFeedbackError, SandboxError
 from codefeedback_env.judge.decide import decide, with_source_lines
+from codefeedback_env.judge.memory import is_repeatable
 from codefeedback_env.judge.protocol import (
     JudgeReport,
     JudgingTask,
@@ -29,6 +30,8 @@ from codefeedback_env.judge.protocol import (
     Plan,
     Stage,
     WorkerInfo,
+    decode_plan,
+    pack_report,
     send,
 )
 from codefeedback_env.judge.self_test import self_test
@@ -155,7 +158,9 @@ class Worker:
                     if job.cancelled:
                         job.client.send("cancelled", job.number)
                     else:
-                        job.client.send("report", job.number, report)
+                        # The caller needs not look into the report to know what it may keep.
+                        may_keep = is_repeatable(report, problem.task.cpu_time_s)
+                        job.client.send("report", job.number, pack_report(report), may_keep)
                     break
 
     def _keep_warm(self, key: bytes, problem: _Problem) -> None:
@@ -207,9 +212,9 @@ class Worker:
         match message:
             case ("problem", bytes(key), bytes(blob)):
                 self._remember(key, blob)
-            case ("judge", int(number), bytes(key), bytes(source), Plan() as plan):
+            case ("judge", int(number), bytes(key), bytes(source), bytes(plan)):
                 with self._wake:
-                    self._jobs.append(_Job(client, number, key, source, plan))
+                    self._jobs.append(_Job(client, number, key, source, decode_plan(plan)))
                     self._wake.notify()
             case ("recall", int(number)):
                 self._take_back(client, number)

@@ -1,11 +1,13 @@
 """Reports that are remembered, and the order that earlier failures suggest."""
 
+import pickle
+
 import pytest
 from examples import ADD, ADD_WRONG, add_problem
 from test_judge import ALL_POOLS, packed, submit
 
 from codefeedback_env import Submission, TestCase, TestReport, TestResult, Verdict
-from codefeedback_env.judge.memory import ReportMemory
+from codefeedback_env.judge.memory import ProblemMemory, ReportMemory, is_repeatable
 from codefeedback_env.judge.protocol import JudgeReport, PackedProblem, Plan, Stage
 from codefeedback_env.problem import Pool, Problem
 
@@ -22,7 +24,7 @@ def report(**result: object) -> JudgeReport:
 def test_same_program_same_problem_same_plan_is_remembered():
     memory = ReportMemory(10)
     key = memory.key(PROBLEM, b"x", PLAN)
-    memory.keep(key, report(), 1.0)
+    memory.keep(key, report())
     assert memory.find(memory.key(PROBLEM, b"x", PLAN)) == report()
     other = PackedProblem(b"other", b"", 1.0)
     stages = Plan(stages=(Stage(pool=Pool.PUBLIC),))
@@ -44,27 +46,40 @@ def test_same_program_same_problem_same_plan_is_remembered():
     ],
 )
 def test_times_near_the_limit_and_long_outputs_are_not_remembered(result):
-    memory = ReportMemory(10)
-    key = memory.key(PROBLEM, b"x", PLAN)
-    memory.keep(key, report(**result), 1.0)
-    assert memory.find(key) is None
+    assert not is_repeatable(report(**result), 1.0)
+    assert is_repeatable(report(cpu_time_s=0.4, wall_time_s=0.4, stdout="x" * 200), 1.0)
 
 
 def test_memory_is_bounded_and_forgets_what_nobody_asked_for():
     memory = ReportMemory(2)
     keys = [memory.key(PROBLEM, source, PLAN) for source in (b"a", b"b", b"c")]
-    memory.keep(keys[0], report(), 1.0)
-    memory.keep(keys[1], report(), 1.0)
+    memory.keep(keys[0], report())
+    memory.keep(keys[1], report())
     assert memory.find(keys[0]) is not None
-    memory.keep(keys[2], report(), 1.0)
+    memory.keep(keys[2], report())
     assert [memory.find(key) is not None for key in keys] == [True, False, True]
 
 
 def test_memory_of_size_nought_keeps_nothing():
     memory = ReportMemory(0)
     key = memory.key(PROBLEM, b"x", PLAN)
-    memory.keep(key, report(), 1.0)
+    memory.keep(key, report())
     assert memory.find(key) is None
+
+
+def test_packed_problems_are_remembered_up_to_a_size_and_a_copy_is_empty():
+    problem = add_problem()
+    memory = ProblemMemory(max_bytes=10)
+    five, ten, eleven = (PackedProblem(b"key", b"x" * size, 1.0) for size in (5, 10, 11))
+    memory.keep("a", problem, five)
+    memory.keep("b", problem, five)
+    assert memory.find("a") == memory.find("b") == (problem, five)
+    assert pickle.loads(pickle.dumps(memory)).find("a") is None
+    memory.keep("too large", problem, eleven)
+    assert memory.find("too large") is None
+    assert memory.find("a") is not None
+    memory.keep("c", problem, ten)  # no room for it beside the others
+    assert [memory.find(name) is not None for name in "abc"] == [False, False, True]
 
 
 @pytest.mark.sandbox
