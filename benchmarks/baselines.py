@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from codefeedback_env.sandbox.interpreters import Interpreter
 from codefeedback_env.sandbox.jails import FIRST_JAIL_UID
 
+RAW_NSJAIL = "nsjail + python"
 _COUNT = struct.Struct("=I")
 
 _FLOOR = """
@@ -100,7 +101,7 @@ def raw_nsjail(interpreter: Interpreter, source: str) -> Command | None:
     argv += ["--rlimit_as", "512", "--rlimit_cpu", "5", "--rlimit_nofile", "32"]
     for outside, inside in interpreter.binds:
         argv += ["-R", f"{outside}:{inside}"]
-    return Command("nsjail + python", (*argv, "--", *bare_python(interpreter, source).argv))
+    return Command(RAW_NSJAIL, (*argv, "--", *bare_python(interpreter, source).argv))
 
 
 def raw_bubblewrap(interpreter: Interpreter, source: str) -> Command | None:

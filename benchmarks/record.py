@@ -30,17 +30,28 @@ def begin(benchmark: str, arguments: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def finish(result: Mapping[str, Any], save: bool, folder: Path = RESULTS) -> Path | None:
-    """Print a result as one line of JSON, the last of the output; returns where it is saved."""
-    path = None
-    if save:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = _new_file(folder, result)
-        path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        print(f"written to {path}", file=sys.stderr)
-    sys.stderr.flush()
+def finish(result: Mapping[str, Any], folder: Path | None) -> Path | None:
+    """Print a result as one line of JSON, the last of the output, and save it if asked to."""
     print(json.dumps(result), flush=True)
+    if folder is None:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    path = _new_file(folder, result)
+    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    say(f"written to {path}")
     return path
+
+
+def add_save_option(parser: argparse.ArgumentParser) -> None:
+    """Every benchmark's ``--save``; users who may not write to the checkout give a folder."""
+    parser.add_argument(
+        "--save",
+        type=Path,
+        nargs="?",
+        const=RESULTS,
+        metavar="FOLDER",
+        help="write the result to a file; default of the folder: benchmarks/results",
+    )
 
 
 def hardware() -> dict[str, Any]:
@@ -116,10 +127,13 @@ def _new_file(folder: Path, result: Mapping[str, Any]) -> Path:
 
 
 def _git(*arguments: str) -> str | None:
+    folder = Path(__file__).parent
+    # A checkout that belongs to another user is no danger to who runs its programs anyway.
+    trusting = ("-c", f"safe.directory={folder.parent}")
     try:
         done = subprocess.run(
-            ["git", *arguments],
-            cwd=Path(__file__).parent,
+            ["git", *trusting, *arguments],
+            cwd=folder,
             capture_output=True,
             text=True,
             check=True,

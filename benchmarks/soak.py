@@ -478,7 +478,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "wall_time_s": round(wall_time_s, 1),
     }
     _print(result, samples)
-    record.finish(result, options.save)
+    record.finish(result, folder=options.save)
     return 1 if failures else 0
 
 
@@ -554,7 +554,7 @@ def _parser() -> argparse.ArgumentParser:
         help="default: one on each CPU",
     )
     add("--seed", type=int, default=0, metavar="S", help="of the order; default: %(default)s")
-    add("--save", action="store_true", help="write the result to benchmarks/results")
+    record.add_save_option(parser)
     return parser
 
 

@@ -1,5 +1,6 @@
 """The benchmarks run, say what they must say, and notice what they are there to notice."""
 
+import argparse
 import json
 import os
 import subprocess
@@ -11,9 +12,10 @@ from typing import Any
 import pytest
 
 from benchmarks import record, soak
+from benchmarks.cases import percentiles_ms
 from benchmarks.cpu_time import cpu_meter
 from benchmarks.processes import descendants, memory_of
-from benchmarks.sandbox_throughput import percentiles_ms
+from benchmarks.sandbox_throughput import misses_of
 from codefeedback_env.judge.judge import Judge
 from codefeedback_env.verdicts import Verdict
 
@@ -89,6 +91,9 @@ def test_sandbox_throughput_measures_sandbox_floor_and_first_failure(sandbox_nam
     assert memory["rss_mib"] > 1
     assert {row["baseline"] for row in result["baselines"]} >= {"python"}
     assert result["expected"].keys() >= result["measured"][sandbox_name].keys()
+    judged = [(row["backend"], row["tests_per_submission"]) for row in result["through_the_judge"]]
+    assert judged == cases
+    assert all(is_rate(row["tests_per_cpu_s"], result) for row in result["through_the_judge"])
 
 
 @pytest.mark.sandbox
@@ -187,6 +192,15 @@ def test_memory_and_descendants_follow_processes() -> None:
     assert memory_of({child.pid}).num_processes == 0
 
 
+def test_a_miss_is_a_rate_too_low_or_a_cost_too_high() -> None:
+    measured = {"judge_times_prime_code_at_100_tests": 0.9, "first_failure_cpu_ms": 3.9}
+    assert misses_of("x", measured) == [
+        "x: judge_times_prime_code_at_100_tests is 0.9, expected at least 1.0"
+    ]
+    measured = {"judge_times_prime_code_at_100_tests": 1.0, "first_failure_cpu_ms": 4.1}
+    assert misses_of("x", measured) == ["x: first_failure_cpu_ms is 4.1, expected at most 4.0"]
+
+
 def test_percentiles_of_a_hundred_values() -> None:
     # 1 ms to 100 ms: the fifty-first is the middle one, the hundredth the 99th percentile.
     values = [i / 1000 for i in range(100, 0, -1)]
@@ -198,9 +212,18 @@ def test_saved_results_never_replace_earlier_ones(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = {"benchmark": "b", "date": "2026-01-02T03:04:05+00:00", "commit": "c" * 40}
+    assert record.finish(result, folder=None) is None
     for _ in range(2):
-        record.finish({**result, "dirty": True}, save=True, folder=tmp_path)
+        record.finish({**result, "dirty": True}, folder=tmp_path)
     names = sorted(path.name for path in tmp_path.iterdir())
     stem = f"b-2026-01-02-{'c' * 10}-dirty"
     assert names == [f"{stem}-2.json", f"{stem}.json"]
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["commit"] == "c" * 40
+
+
+def test_save_takes_a_folder_or_the_usual_one() -> None:
+    parser = argparse.ArgumentParser()
+    record.add_save_option(parser)
+    assert parser.parse_args([]).save is None
+    assert parser.parse_args(["--save"]).save == record.RESULTS
+    assert parser.parse_args(["--save", "elsewhere"]).save == Path("elsewhere")
