@@ -12,13 +12,13 @@ class CharacterChat:
     stop_ids = (0,)
 
     def prompt_ids(self, text: str, max_tokens: int) -> list[int]:
-        return [ord(character) for character in text][-max_tokens:] + [0]
+        return [*map(ord, text[-max_tokens:]), 0]
 
     def feedback_ids(
         self, text: str, *, last_reply_ids: Sequence[int], max_tokens: int
     ) -> list[int]:
         closing = [] if last_reply_ids[-1] == 0 else [0]
-        return closing + [ord(character) for character in text][:max_tokens] + [0]
+        return [*closing, *map(ord, text[:max_tokens]), 0]
 
     def reply_text(self, reply_ids: Sequence[int]) -> str:
         return "".join(chr(token) for token in reply_ids if token)
