@@ -104,4 +104,5 @@ def make_generator(config: PPOConfig, chat: ChatFormat, device: torch.device) ->
         device=device,
         dtype=getattr(torch, config.precision),
         max_context=config.max_context_tokens,
+        max_batch=min(config.num_envs, config.num_rollouts),
     )

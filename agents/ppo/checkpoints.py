@@ -10,7 +10,7 @@ OUT/final/                          the policy at the end
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -20,6 +20,7 @@ from agents.ppo.config import PPOConfig
 from codefeedback_env import CodeFeedbackError, ConfigError
 
 PREFIX = "iteration-"
+_OLD = ".old"
 FREE_TO_CHANGE = frozenset(
     {
         *("out", "num_iterations", "eval_every", "eval_rollouts", "eval_num_problems"),
@@ -35,14 +36,16 @@ class CheckpointError(CodeFeedbackError):
 
 
 def write_config(config: PPOConfig) -> None:
-    """Note the settings of a new run, or check that a resumed one has the same.
+    """Note the settings of a new run, or check that one with a checkpoint has the same.
+
+    A start that ended before its first checkpoint binds nobody.
 
     Raises:
         ConfigError: a setting differs; says which.
     """
     path = config.out / "config.json"
     settings = json.loads(json.dumps(asdict(config), default=str))
-    if path.exists():
+    if path.exists() and latest(config.out) is not None:
         earlier = json.loads(path.read_text(encoding="utf-8"))
         differing = [
             f"{field.name}: {earlier.get(field.name)!r} then, {settings[field.name]!r} now"
@@ -55,7 +58,7 @@ def write_config(config: PPOConfig) -> None:
                 "same, or another out."
             )
     config.out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    _write(path, json.dumps(settings, indent=2) + "\n")
 
 
 def latest(out: Path) -> Path | None:
@@ -68,7 +71,8 @@ def all_checkpoints(out: Path) -> list[Path]:
     """Folders of complete checkpoints, oldest first."""
     folder = out / "checkpoints"
     found = folder.glob(f"{PREFIX}*") if folder.is_dir() else ()
-    return sorted(path for path in found if path.name.removeprefix(PREFIX).isdigit())
+    complete = (path for path in found if path.name.removeprefix(PREFIX).isdigit())
+    return sorted(complete, key=iteration_of)
 
 
 def iteration_of(checkpoint: Path) -> int:
@@ -90,6 +94,8 @@ def new_checkpoint(out: Path, iteration: int, keep: int) -> Iterator[Path]:
     with replacing(target) as folder:
         yield folder
     for old in all_checkpoints(out)[:-keep]:
+        old.rename(_old(old))  # half removed it must not bear the name of a complete one
+    for old in target.parent.glob(f"{PREFIX}*{_OLD}"):
         shutil.rmtree(old)
 
 
@@ -100,23 +106,21 @@ def replacing(target: Path) -> Iterator[Path]:
     Raises:
         CheckpointError: it could not be written; ``target`` is as before.
     """
-    partial = target.with_name(target.name + ".partial")
+    partial, old = target.with_name(target.name + ".partial"), _old(target)
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         yield partial
         _sync(partial)
+        recover(target)
         if target.exists():
-            old = target.with_name(target.name + ".old")
-            shutil.rmtree(old, ignore_errors=True)
             target.rename(old)
-            partial.rename(target)
-            shutil.rmtree(old)
-        else:
-            partial.rename(target)
+        partial.rename(target)
         _sync_folder(target.parent)
+        shutil.rmtree(old, ignore_errors=True)
     except Exception as error:
         shutil.rmtree(partial, ignore_errors=True)
+        recover(target)
         if not _is_about_writing(error):
             raise
         kept = latest(target.parents[1]) if target.parent.name == "checkpoints" else None
@@ -124,6 +128,24 @@ def replacing(target: Path) -> Iterator[Path]:
             f"{target} could not be written: {error}. Free some space and resume"
             + (f"; {kept} is the last good checkpoint." if kept else ".")
         ) from error
+
+
+def recover(target: Path) -> None:
+    """Undo a replacement that a kill broke off between its two steps; else nothing.
+
+    Then ``target`` is missing, and what it held has the name it was moved to.
+    """
+    old = _old(target)
+    if not old.exists():
+        return
+    if target.exists():
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        old.rename(target)
+
+
+def _old(target: Path) -> Path:
+    return target.with_name(target.name + _OLD)
 
 
 def _is_about_writing(error: Exception) -> bool:
@@ -147,19 +169,43 @@ def keep_metrics_until(out: Path, iteration: int) -> None:
             break  # the last line, cut off by a kill
         if entry["iteration"] <= iteration:
             kept.append(line + "\n")
-    path.write_text("".join(kept), encoding="utf-8")
+    _write(path, "".join(kept))
 
 
-def save_best(out: Path, solve_rate: float, iteration: int, save: Callable[[Path], None]) -> bool:
-    """Write the policy to OUT/best if no earlier one solved more; says whether it did."""
+def start_over(out: Path, *, may_drop: bool) -> None:
+    """Drop the metrics and the best policy of a run that left no checkpoint to go on from.
+
+    Raises:
+        ConfigError: there are such, and they may not be dropped.
+    """
+    if not may_drop and ((out / "metrics.jsonl").exists() or (out / "best").exists()):
+        raise ConfigError(
+            f"{out} holds a run that ended before its first checkpoint; resume, which begins it "
+            "anew, or give another out."
+        )
+    (out / "metrics.jsonl").unlink(missing_ok=True)
+    for folder in (out / "best", _old(out / "best")):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_best(out: Path, solve_rate: float) -> bool:
+    """Whether a policy solves more than the one in OUT/best, if there is one."""
+    recover(out / "best")
     path = out / "best" / "best.json"
-    if path.exists() and json.loads(path.read_text("utf-8"))["solve_rate"] >= solve_rate:
-        return False
-    with replacing(out / "best") as folder:
-        save(folder)
-        best = {"solve_rate": solve_rate, "iteration": iteration}
-        (folder / "best.json").write_text(json.dumps(best) + "\n", encoding="utf-8")
-    return True
+    if not path.exists():
+        return True
+    return bool(json.loads(path.read_text(encoding="utf-8"))["solve_rate"] < solve_rate)
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file as a whole, so that a kill leaves the old one or the new one."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise CheckpointError(f"{path} could not be written: {error}.") from error
 
 
 def _sync(folder: Path) -> None:

@@ -39,6 +39,7 @@ class Dashboard:
         self._first = iteration
         self._last: dict[str, Any] = {"iteration": iteration}
         self._num_ended = 0
+        self._num_sandbox_failures = 0
         self._phase = "starting"
         self._began = time.monotonic()
         self._last_line = 0.0
@@ -72,6 +73,7 @@ class Dashboard:
         """The metrics of a finished iteration."""
         self._last = entry
         self._num_ended = 0
+        self._num_sandbox_failures += entry["num_sandbox_failures"]
         self._solved.append(entry["solve_rate"])
         if "valid_solve_rate" in entry:
             self._valid.append((entry["iteration"], entry["valid_solve_rate"]))
@@ -125,14 +127,14 @@ class Dashboard:
             "episodes", total=config.num_rollouts, completed=self._num_ended, note=self._phase
         )
         if "solve_rate" not in entry:
-            return Panel(progress, title=str(config.out))
+            return Panel(progress, title=Text(str(config.out)))
         curve = Text("solved ") + Text(sparkline(self._solved), style="green")
         curve.append(f" {entry['solve_rate']:.1%}")
         if self._valid:
             at, rate = self._valid[-1]
             best = max(rate for _, rate in self._valid)
-            curve.append(f"   validation {rate:.1%} at {at}, best {best:.1%}")
-        return Panel(Group(progress, curve, self._numbers(entry)), title=str(config.out))
+            curve.append(f"\nvalidation {rate:.1%} at iteration {at}, best {best:.1%}")
+        return Panel(Group(progress, curve, self._numbers(entry)), title=Text(str(config.out)))
 
     def _numbers(self, entry: dict[str, Any]) -> Table:
         turns = range(1, self._config.turn_limit + 1)
@@ -144,10 +146,14 @@ class Dashboard:
             ("KL to reference", f"{entry['kl']:.4f}"),
             ("KL of the update", f"{entry['approx_kl']:.4f}"),
             ("clipped", f"{entry['clip_fraction']:.1%}"),
-            ("explained variance", f"{entry.get('explained_variance', float('nan')):.2f}"),
+            *(
+                [("explained variance", f"{entry['explained_variance']:.2f}")]
+                if "explained_variance" in entry  # without a critic it is not
+                else []
+            ),
             ("entropy", f"{entry['entropy']:.3f}"),
             ("staleness", f"{entry['staleness']:.2f}"),
-            ("sandbox failures", str(entry["num_sandbox_failures"])),
+            ("sandbox failures", str(self._num_sandbox_failures)),
         ]
         total = sum(self._spent.values()) or 1.0
         speed = [

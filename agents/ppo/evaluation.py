@@ -82,8 +82,13 @@ def evaluate(
     engine: RolloutEngine, rollouts: Iterable[Rollout], turn_limit: int
 ) -> tuple[Scores, list[Trajectory]]:
     """Play rollouts and score them; episodes that the sandbox failed are left out."""
-    trajectories = sorted(play(engine, rollouts), key=lambda t: (t.group, t.seed))
+    trajectories = play_all(engine, rollouts)
     return summarise(trajectories, turn_limit), trajectories
+
+
+def play_all(engine: RolloutEngine, rollouts: Iterable[Rollout]) -> list[Trajectory]:
+    """The trajectories of rollouts, in an order that does not depend on which ended first."""
+    return sorted(play(engine, rollouts), key=lambda t: (t.group, t.seed))
 
 
 def write_transcripts(path: Path, trajectories: Sequence[Trajectory], number: int) -> None:

@@ -4,12 +4,14 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
+from accelerate.utils import SAFE_WEIGHTS_NAME, extract_model_from_parallel, gather_object
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from agents.ppo.advantages import EpisodeScores, EpisodeTargets
@@ -40,6 +42,8 @@ class ActorCritic(nn.Module):
         super().__init__()
         self.policy = networks.policy
         self.critic = networks.critic
+        # The layers that FSDP shards one by one, if its settings do not name any.
+        self._no_split_modules = list(networks.policy.model._no_split_modules or ())
 
     def forward(
         self, batch: PackedBatch, config: PPOConfig, *, with_entropy: bool = False
@@ -106,6 +110,9 @@ class Learner:
         only_critic = config.critic_warmup_iterations * config.updates_per_iteration
         scales = [lambda step: scale(step) * (step >= only_critic), scale]
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, scales[: len(groups)])
+        if config.lora_rank:
+            accelerator.register_save_state_pre_hook(_keep_what_is_trained)
+            accelerator.register_load_state_pre_hook(_load_what_was_trained)
         self.module, self.optimiser = accelerator.prepare(module, optimiser)
         # One step of ours is one step of the schedule, however many processes there are.
         self.schedule = schedule
@@ -300,7 +307,8 @@ class Learner:
 
     @property
     def _device(self) -> torch.device:
-        return self.accelerator.device
+        device: torch.device = self.accelerator.device
+        return device
 
     def _share(self, chosen: Iterable[int], trajectories: Sequence[Trajectory]) -> list[int]:
         """This process's part of some episodes, about equal in tokens."""
@@ -342,6 +350,24 @@ class Learner:
 class _Pass:
     episodes: list[int]
     is_filler: bool = False
+
+
+def _keep_what_is_trained(
+    models: list[nn.Module], states: list[dict[str, Tensor]], folder: str
+) -> None:
+    """Leave the frozen base out of a checkpoint: it is what the run began with."""
+    for number, state in enumerate(states):  # none where a wrapper writes shards of its own
+        plain = extract_model_from_parallel(models[number])
+        trained = {name for name, p in plain.named_parameters() if p.requires_grad}
+        named = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+        states[number] = {name: named[name] for name in trained}
+
+
+def _load_what_was_trained(models: list[nn.Module], folder: str) -> None:
+    path = Path(folder) / SAFE_WEIGHTS_NAME
+    if path.exists():
+        plain = extract_model_from_parallel(models.pop())
+        plain.load_state_dict(load_file(path), strict=False)
 
 
 def _split(column: Tensor, lengths: Sequence[int]) -> list[Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from agents.ppo.checkpoints import CheckpointError
 from agents.ppo.config import PPOConfig
 from agents.ppo.dashboard import Dashboard
 from codefeedback_env import ConfigError
@@ -35,7 +36,7 @@ class Logs:
             ConfigError: the tracker's library is not installed.
         """
         self._path: Path | None = config.out / "metrics.jsonl"
-        self._tracker: Tracker | None = TRACKERS[config.logger](config)
+        self._tracker: Tracker | None = TRACKERS[config.logger](config, iteration)
         self._dashboard: Dashboard | None = Dashboard(config, iteration)
 
     @classmethod
@@ -76,8 +77,14 @@ class Logs:
     def iteration(self, entry: Entry) -> None:
         """The metrics of a finished iteration, ``entry["iteration"]`` among them."""
         if self._path is not None:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({name: _plain(v) for name, v in entry.items()}) + "\n")
+            line = json.dumps({name: _plain(value) for name, value in entry.items()}) + "\n"
+            try:
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(line)
+            except OSError as error:
+                raise CheckpointError(
+                    f"{self._path} could not be written: {error}. Free some space and resume."
+                ) from error
         if self._tracker is not None:
             self._tracker.log(entry)
         if self._dashboard is not None:
@@ -85,22 +92,23 @@ class Logs:
 
 
 class _TensorBoard:
-    def __init__(self, config: PPOConfig) -> None:
+    def __init__(self, config: PPOConfig, iteration: int) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise ConfigError(
                 "logger='tensorboard' needs the package tensorboard: pip install tensorboard."
             ) from error
-        self._writer = SummaryWriter(str(config.out / "tensorboard"))  # type: ignore[no-untyped-call]
+        # What a resumed run does again must not be drawn twice.
+        self._writer = SummaryWriter(str(config.out / "tensorboard"), purge_step=iteration + 1)
 
     def log(self, entry: Entry) -> None:
         for name, value in entry.items():
             if isinstance(value, int | float) and name != "iteration":
-                self._writer.add_scalar(name, value, entry["iteration"])  # type: ignore[no-untyped-call]
+                self._writer.add_scalar(name, value, entry["iteration"])
 
     def close(self) -> None:
-        self._writer.close()  # type: ignore[no-untyped-call]
+        self._writer.close()
 
 
 class _Project:
@@ -123,10 +131,10 @@ class _Project:
         self._module.finish()
 
 
-TRACKERS: dict[str, Callable[[PPOConfig], Tracker]] = {
+TRACKERS: dict[str, Callable[[PPOConfig, int], Tracker]] = {
     "tensorboard": _TensorBoard,
-    "wandb": lambda config: _Project("wandb", config),
-    "trackio": lambda config: _Project("trackio", config),
+    "wandb": lambda config, iteration: _Project("wandb", config),
+    "trackio": lambda config, iteration: _Project("trackio", config),
 }
 
 

@@ -2,10 +2,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import torch.nn.functional as F  # noqa: E402 - torch is looked for first
-from tiny_models import tiny_model  # noqa: E402
+import torch.nn.functional as F
+from tiny_models import tiny_model
 
-from agents.ppo.attention import (  # noqa: E402
+from agents.ppo.attention import (
     PACKED,
     SequenceLayout,
     packed_attention,

@@ -7,18 +7,18 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import torch.distributed as dist  # noqa: E402 - torch is looked for first
-import torch.multiprocessing as mp  # noqa: E402
-from accelerate import Accelerator  # noqa: E402
-from tiny_models import save_tiny  # noqa: E402
-from torch.distributed.fsdp import fully_shard  # noqa: E402
-from trajectories import UNEVEN, random_trajectories  # noqa: E402
-from transformers import AutoModelForCausalLM  # noqa: E402
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from accelerate import Accelerator
+from tiny_models import save_tiny
+from torch.distributed.fsdp import fully_shard
+from trajectories import UNEVEN, random_trajectories
+from transformers import AutoModelForCausalLM
 
-from agents.ppo.config import PPOConfig  # noqa: E402
-from agents.ppo.loading import trunk_of  # noqa: E402
-from agents.ppo.networks import build_networks  # noqa: E402
-from agents.ppo.packing import pack  # noqa: E402
+from agents.ppo.config import PPOConfig
+from agents.ppo.loading import trunk_of
+from agents.ppo.networks import build_networks
+from agents.ppo.packing import pack
 
 pytestmark = pytest.mark.slow  # processes that import everything anew
 NUM_PROCESSES = 2

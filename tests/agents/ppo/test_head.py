@@ -2,8 +2,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from agents.ppo import head as head_module  # noqa: E402 - torch is looked for first
-from agents.ppo.head import ScoringHead  # noqa: E402
+from agents.ppo import head as head_module
+from agents.ppo.head import ScoringHead
 
 torch.set_num_threads(1)
 VOCABULARY, WIDTH, ACTIONS = 37, 12, 23

@@ -9,8 +9,8 @@ import pytest
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
 
-from agents.ppo.config import PPOConfig  # noqa: E402 - torch may be missing
-from agents.ppo.losses import (  # noqa: E402 - torch may be missing
+from agents.ppo.config import PPOConfig
+from agents.ppo.losses import (
     Importance,
     action_weights,
     explained_variance,
@@ -19,7 +19,7 @@ from agents.ppo.losses import (  # noqa: E402 - torch may be missing
     value_loss,
     value_weights,
 )
-from agents.trajectory import Trajectory, TurnTokens  # noqa: E402 - torch may be missing
+from agents.trajectory import Trajectory, TurnTokens
 
 SEEDS = range(5)
 CORRECTIONS = ("truncated", "icepop", "sequence-mask", "none")

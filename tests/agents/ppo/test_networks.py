@@ -5,24 +5,24 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tiny_models import save_tiny  # noqa: E402 - torch is looked for first
-from torch import nn  # noqa: E402
-from torch.nn.utils.rnn import pad_sequence  # noqa: E402
-from trajectories import UNEVEN, random_trajectories  # noqa: E402
-from transformers import (  # noqa: E402
+from tiny_models import save_tiny
+from torch import nn
+from torch.nn.utils.rnn import pad_sequence
+from trajectories import UNEVEN, random_trajectories
+from transformers import (
     AutoModelForCausalLM,
     Gemma2Config,
     Gemma2ForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
 )
-from transformers.utils import logging  # noqa: E402
+from transformers.utils import logging
 
-from agents.ppo import loading, networks  # noqa: E402
-from agents.ppo.config import PPOConfig  # noqa: E402
-from agents.ppo.networks import build_networks, trainable_parameters  # noqa: E402
-from agents.ppo.packing import pack  # noqa: E402
-from codefeedback_env import ConfigError  # noqa: E402
+from agents.ppo import loading, networks
+from agents.ppo.config import PPOConfig
+from agents.ppo.networks import build_networks, trainable_parameters
+from agents.ppo.packing import pack
+from codefeedback_env import ConfigError
 
 torch.set_num_threads(1)
 logging.disable_progress_bar()

@@ -2,12 +2,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hypothesis import given  # noqa: E402 - torch is looked for first
-from hypothesis import strategies as st  # noqa: E402
-from trajectories import UNEVEN, random_trajectories, trajectory  # noqa: E402
+from hypothesis import given
+from hypothesis import strategies as st
+from trajectories import UNEVEN, random_trajectories, trajectory
 
-from agents.ppo.packing import pack, split_by_tokens  # noqa: E402
-from codefeedback_env import ConfigError  # noqa: E402
+from agents.ppo.packing import pack, split_by_tokens
+from codefeedback_env import ConfigError
 
 
 def test_positions_of_a_small_batch_by_hand():

@@ -2,6 +2,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,15 +13,15 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from safetensors.torch import load_file  # noqa: E402 - after the skip
-from small_runs import metrics, small_config  # noqa: E402
+from safetensors.torch import load_file
+from small_runs import metrics, small_config
 
-from agents.generation.sync import SyncError  # noqa: E402
-from agents.ppo import checkpoints  # noqa: E402
-from agents.ppo.checkpoints import CheckpointError  # noqa: E402
-from agents.ppo.learner import TrainingError  # noqa: E402
-from agents.ppo.trainer import train  # noqa: E402
-from codefeedback_env import ConfigError, read_episodes  # noqa: E402
+from agents.generation.sync import SyncError
+from agents.ppo import checkpoints
+from agents.ppo.checkpoints import CheckpointError
+from agents.ppo.learner import TrainingError
+from agents.ppo.trainer import train
+from codefeedback_env import ConfigError, read_episodes
 
 pytestmark = pytest.mark.usefixtures("judge")  # skips where no sandbox works
 RUN = """
@@ -52,13 +53,15 @@ def whole_run(small_files, tmp_path_factory):
     return out
 
 
-def run_in_process(files: Path, out: Path) -> "subprocess.Popen[bytes]":
+def run_in_process(
+    files: Path, out: Path, script: str = RUN, **environment: str
+) -> "subprocess.Popen[bytes]":
     here = Path(__file__).parent
     checkout = here.parents[2]
     path = os.pathsep.join(map(str, (checkout, checkout / "tests", here)))
     return subprocess.Popen(
-        [sys.executable, "-c", RUN, str(files), str(out)],
-        env={**os.environ, "PYTHONPATH": path},
+        [sys.executable, "-c", script, str(files), str(out)],
+        env={**os.environ, "PYTHONPATH": path, **environment},
         stdout=subprocess.DEVNULL,
         stderr=(out.parent / "errors.txt").open("ab"),
     )
@@ -148,13 +151,57 @@ def test_a_run_killed_at_any_moment_and_resumed_ends_with_the_same_weights(
     assert killed or attempt  # at least one kill came in the middle
 
 
-def test_a_resumed_run_is_the_same_as_one_without_a_stop(small_files, tmp_path):
-    whole = train(small_config(small_files, tmp_path / "whole", num_iterations=4))
+@pytest.mark.parametrize("settings", [{}, {"lora_rank": 2}], ids=["full", "lora"])
+def test_a_resumed_run_is_the_same_as_one_without_a_stop(small_files, tmp_path, settings):
+    whole = train(small_config(small_files, tmp_path / "whole", num_iterations=4, **settings))
     parts = tmp_path / "parts"
-    train(small_config(small_files, parts, num_iterations=2))
-    resumed = train(small_config(small_files, parts, num_iterations=4), resume=True)
+    train(small_config(small_files, parts, num_iterations=2, **settings))
+    resumed = train(small_config(small_files, parts, num_iterations=4, **settings), resume=True)
     assert same(whole, resumed)
     assert [entry["iteration"] for entry in metrics(parts)] == [1, 2, 3, 4]
+
+
+def test_a_checkpoint_of_adapters_leaves_the_frozen_base_out(small_files, tmp_path):
+    config = small_config(small_files, tmp_path / "run", num_iterations=1, lora_rank=2)
+    train(config)
+    latest = checkpoints.latest(config.out)
+    assert latest is not None
+    names = set(load_file(latest / "state" / "model.safetensors"))
+    assert all("lora_" in name or "critic.head" in name for name in names), names
+    assert len(names) > 10
+
+
+def test_two_processes_learn_what_one_does(small_files, tmp_path):
+    """Up to rounding: replies are drawn in other batches, gradients summed in another order."""
+    single, double = tmp_path / "single", tmp_path / "double"
+    train(small_config(small_files, single, num_iterations=2, eval_every=2))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    script = RUN.replace("num_iterations=8", "num_iterations=2")
+    processes = [
+        run_in_process(
+            small_files,
+            double,
+            script,
+            RANK=str(rank),
+            LOCAL_RANK=str(rank),
+            WORLD_SIZE="2",
+            MASTER_ADDR="127.0.0.1",
+            MASTER_PORT=port,
+            ACCELERATE_USE_CPU="true",
+        )
+        for rank in range(2)
+    ]
+    assert [p.wait() for p in processes] == [0, 0], (tmp_path / "errors.txt").read_text()
+    one, other = weights(single / "final"), weights(double / "final")
+    for name in one:
+        torch.testing.assert_close(one[name], other[name], atol=1e-4, rtol=0)
+    for entry, twin in zip(metrics(single), metrics(double), strict=True):
+        for name in ("solve_rate", "num_episodes", "mean_reward", "valid_solve_rate"):
+            assert entry.get(name) == twin.get(name), name
+        assert entry["policy_loss"] == pytest.approx(twin["policy_loss"], abs=1e-4)
+        assert entry["value_loss"] == pytest.approx(twin["value_loss"], abs=1e-4)
 
 
 def test_a_run_is_not_written_over(small_files, tmp_path):
