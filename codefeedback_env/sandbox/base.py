@@ -143,12 +143,6 @@ def output_file(name: str) -> int:
     return _temporary_copy(b"")
 
 
-def read_output(fd: int, limit: int) -> bytes:
-    """The first ``limit`` bytes of an output file."""
-    size = min(os.fstat(fd).st_size, limit)
-    return os.pread(fd, size, 0) if size else b""
-
-
 def read_stderr(fd: int) -> bytes:
     """An error output, or its head and tail where it is long."""
     size = os.fstat(fd).st_size

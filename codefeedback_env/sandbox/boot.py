@@ -14,7 +14,11 @@ _NEEDED_BY = {  # in the order of their imports
         "seccomp",
         "landlock",
         "privileges",
+        "children",
         "leader",
+        "rehearsal",
+        "holes",
+        "huge_pages",
         "zygote",
     ),
 }

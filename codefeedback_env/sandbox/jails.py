@@ -27,6 +27,7 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",  # one BLAS thread per core would reserve memory for each
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "LD_BIND_NOW": "1",  # a symbol bound before the first fork is not looked up after each
 }
 MAX_PROCESSES = 256
 FIRST_KERNEL_COUNTING_BY_NAMESPACE = (5, 14)  # before, RLIMIT_NPROC counted all of a user's

@@ -80,7 +80,7 @@ class PerTestSandbox:
                     f"{complaint or 'it printed nothing'}"
                 )
             stdout, stderr = fds[3], fds[4]
-            return run_result(message, stdout, stderr, limits)
+            return run_result(wire.REPORT.unpack(message), stdout, stderr, limits)
 
     def _start(self, fds: list[int], limits: Limits, compile_only: bool) -> subprocess.Popen[bytes]:
         site = self._jail.site or self._interpreter.site

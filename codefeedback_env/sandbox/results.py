@@ -3,19 +3,33 @@
 import os
 import signal
 
-from codefeedback_env.sandbox.base import LimitHit, Limits, RunResult, read_output, read_stderr
+from codefeedback_env.sandbox.base import LimitHit, Limits, RunResult, read_stderr
 from codefeedback_env.sandbox.zygote import wire
 
+Report = tuple[int, int, int, float, float, float]
+"""What wire.REPORT holds."""
 
-def run_result(message: bytes, stdout_fd: int, stderr_fd: int, limits: Limits) -> RunResult:
+
+def child_report(message: bytes) -> Report:
+    """What a leader sends after a test, as a Report."""
+    reason, status, start_s, start_ns, end_s, end_ns, *usage = wire.CHILD_REPORT.unpack(message)
+    user_s, user_us, system_s, system_us, peak_kib = usage
+    cpu_time_s = user_s + system_s + (user_us + system_us) / 1e6
+    wall_time_s = end_s - start_s + (end_ns - start_ns) / 1e9
+    return wire.RUNNING, reason, status, cpu_time_s, wall_time_s, peak_kib / 1024
+
+
+def run_result(report: Report, stdout_fd: int, stderr_fd: int, limits: Limits) -> RunResult:
     """A test that ran, or in a one-test jail a program that did not compile."""
-    phase, reason, status, cpu_time_s, wall_time_s, peak_mib = wire.REPORT.unpack(message)
+    phase, reason, status, cpu_time_s, wall_time_s, peak_mib = report
     died_of = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
     exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
-    stderr = read_stderr(stderr_fd)
+    # The offset says the size without an object of twenty fields; nobody writes here any more.
+    num_stdout_bytes = os.lseek(stdout_fd, 0, os.SEEK_END)
+    num_stderr_bytes = os.lseek(stderr_fd, 0, os.SEEK_END)
+    stderr = read_stderr(stderr_fd) if num_stderr_bytes else b""
     if phase == wire.COMPILING:
         return RunResult(compiled=False, stderr=stderr or _compiler_death(reason, died_of))
-    size = max(os.fstat(stdout_fd).st_size, os.fstat(stderr_fd).st_size)
     limit_hit: LimitHit | None = None
     if died_of == signal.SIGSYS:
         limit_hit = LimitHit.SECURITY
@@ -23,13 +37,15 @@ def run_result(message: bytes, stdout_fd: int, stderr_fd: int, limits: Limits) -
         limit_hit = LimitHit.TIME
     elif peak_mib > limits.memory_mib or (status != 0 and _ran_out_of_memory(stderr)):
         limit_hit = LimitHit.MEMORY
-    elif died_of == signal.SIGXFSZ or size >= limits.output_bytes:
+    elif (
+        died_of == signal.SIGXFSZ or max(num_stdout_bytes, num_stderr_bytes) >= limits.output_bytes
+    ):
         limit_hit = LimitHit.OUTPUT
     return RunResult(
         limit_hit=limit_hit,
         exit_code=exit_code,
         signal=died_of,
-        stdout=read_output(stdout_fd, limits.output_bytes),
+        stdout=os.pread(stdout_fd, min(num_stdout_bytes, limits.output_bytes), 0),
         stderr=stderr,
         cpu_time_s=cpu_time_s,
         wall_time_s=wall_time_s,

@@ -24,7 +24,7 @@ from codefeedback_env.sandbox.base import (
 from codefeedback_env.sandbox.boot import boot_code, python_command
 from codefeedback_env.sandbox.interpreters import Interpreter
 from codefeedback_env.sandbox.jails import Jail, limit_values
-from codefeedback_env.sandbox.results import run_result
+from codefeedback_env.sandbox.results import child_report, run_result
 from codefeedback_env.sandbox.zygote import wire
 
 START_UP_S = 60.0
@@ -204,9 +204,9 @@ class _Leader:
             self._send(wire.TESTS, fds)
             for stdout, stderr in outputs:
                 report = self._receive(limit_s)
-                if len(report) != wire.REPORT.size:
+                if len(report) != wire.CHILD_REPORT.size:
                     raise self._failure("stopped in the middle of a test")
-                yield run_result(report, stdout, stderr, self._limits)
+                yield run_result(child_report(report), stdout, stderr, self._limits)
 
     def close(self) -> None:
         """Kill the leader, and with it the child it has."""
@@ -243,7 +243,7 @@ class _Leader:
         if not _wait_for(self._connection, timeout_s):
             return b""
         try:
-            return self._connection.recv(wire.REPORT.size)
+            return self._connection.recv(wire.CHILD_REPORT.size)
         except OSError:
             return b""
 

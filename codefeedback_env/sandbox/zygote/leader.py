@@ -12,26 +12,29 @@ from array import array
 from types import CodeType
 
 from codefeedback_env.sandbox.zygote import program
+from codefeedback_env.sandbox.zygote.children import ChildWatcher
 from codefeedback_env.sandbox.zygote.privileges import die_with_parent
 from codefeedback_env.sandbox.zygote.seccomp import Filter
-from codefeedback_env.sandbox.zygote.watch import Watch, cpu_time_s
 from codefeedback_env.sandbox.zygote.wire import (
     COMPILED,
-    ENDED,
     FDS_PER_TEST,
-    KILLED_FOR_TIME,
     LIMIT_NAMES,
     LIMITS,
     MAX_TESTS_PER_MESSAGE,
     NOT_COMPILED,
-    REPORT,
-    RUNNING,
 )
 
-_CHILD_SIGNAL = frozenset({_signal.SIGCHLD})
+_NUM_DESCRIPTORS = 1 << 16
+
+# What a test needs has a name of its own here: each attribute looked up on the way to it would be
+# one more page that the child writes a reference count to, and so has to copy.
+_close, _closerange, _dup2, _exit, _fork = os.close, os.closerange, os.dup2, os._exit, os.fork
+_run, _seed_random = program.run, program.seed_random
 
 
-def lead(connection: _socket.socket, site: str, program_filter: Filter) -> None:
+def lead(
+    connection: _socket.socket, site: str, program_filter: Filter, has_namespaces: bool
+) -> None:
     """Serve one submission: limits, source and a file for complaints first, then batches of tests.
 
     The caller has taken away capabilities and installed the leader's filter.
@@ -40,9 +43,9 @@ def lead(connection: _socket.socket, site: str, program_filter: Filter) -> None:
         connection: to the judge.
         site: folder with further packages for programs, or "".
         program_filter: what a test child installs on top.
+        has_namespaces: this is the first process of a PID namespace, which ends with it.
     """
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-    _signal.pthread_sigmask(_signal.SIG_BLOCK, _CHILD_SIGNAL)
     message, fds = receive(connection, 2)
     if not message:
         return
@@ -61,8 +64,10 @@ def lead(connection: _socket.socket, site: str, program_filter: Filter) -> None:
         return
     del source
     program.import_in_advance(code, site)
+    program.allow_long_integers()
     namespace = program.fresh_main()
     program.limit_cpu(limits["cpu_time_s"])
+    watcher = ChildWatcher(limits)
     gc.enable()
     gc.freeze()
     connection.send(COMPILED)
@@ -70,11 +75,37 @@ def lead(connection: _socket.socket, site: str, program_filter: Filter) -> None:
         message, fds = receive(connection, FDS_PER_TEST * MAX_TESTS_PER_MESSAGE)
         if not message:
             return
-        for first in range(0, len(fds), FDS_PER_TEST):
-            streams = fds[first : first + FDS_PER_TEST]
-            connection.send(_run_test(code, namespace, streams, limits, program_filter))
-            for fd in streams:
-                os.close(fd)
+        run_tests(connection, code, namespace, fds, watcher, program_filter, has_namespaces)
+
+
+def run_tests(
+    connection: _socket.socket,
+    code: CodeType,
+    namespace: dict[str, object],
+    fds: "array[int]",
+    watcher: ChildWatcher,
+    program_filter: Filter,
+    has_namespaces: bool,
+) -> None:
+    """Run the program once for each three descriptors in ``fds``, and send a report after each."""
+    numbers = iter(fds)
+    for stdin, stdout, stderr in zip(numbers, numbers, numbers, strict=True):
+        watcher.start()
+        child = _fork()
+        if child == 0:
+            _dup2(stdin, 0)
+            _dup2(stdout, 1)
+            _dup2(stderr, 2)
+            _closerange(FDS_PER_TEST, _NUM_DESCRIPTORS)
+            watcher.unblock_signals()
+            if not has_namespaces:
+                die_with_parent()
+            _seed_random()
+            program_filter.install()
+            _exit(_run(code, namespace))
+        connection.send(watcher.report_on(child))
+    for fd in fds:
+        _close(fd)
 
 
 def receive(connection: _socket.socket, max_fds: int) -> "tuple[bytes, array[int]]":
@@ -84,38 +115,3 @@ def receive(connection: _socket.socket, max_fds: int) -> "tuple[bytes, array[int
     for _, _, data in ancillary:
         fds.frombytes(data[: len(data) // 4 * 4])
     return message, fds
-
-
-def _run_test(
-    code: CodeType,
-    namespace: dict[str, object],
-    streams: "array[int]",
-    limits: dict[str, float],
-    program_filter: Filter,
-) -> bytes:
-    watch = Watch(limits["cpu_time_s"], 0.0, limits["wall_time_s"], limits["backstop_s"])
-    child = os.fork()
-    if child == 0:
-        for number, fd in enumerate(streams):
-            os.dup2(fd, number, False)
-        os.closerange(len(streams), 1 << 16)
-        _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
-        die_with_parent()
-        program.seed_random()
-        program_filter.install()
-        os._exit(program.run(code, namespace))
-    reason, finished = ENDED, 0
-    while not finished:
-        _signal.sigtimedwait(_CHILD_SIGNAL, watch.next_look_s())
-        finished, status, usage = os.wait4(child, os.WNOHANG)
-        if not finished and reason == ENDED and watch.is_over(cpu_time_s(child)):
-            reason = KILLED_FOR_TIME
-            os.kill(child, _signal.SIGKILL)
-    return REPORT.pack(
-        RUNNING,
-        reason,
-        status,
-        usage.ru_utime + usage.ru_stime,
-        watch.wall_s(),
-        usage.ru_maxrss / 1024,
-    )

@@ -78,6 +78,7 @@ def _become_program(
         os._exit(1)
     program.import_in_advance(code, site)
     program.seed_random()
+    program.allow_long_integers()
     namespace = program.fresh_main()
     program.limit_cpu(program.cpu_used_s() + limits["cpu_time_s"])
     os.write(phase, PHASE.pack(True, program.cpu_used_s()))

@@ -136,10 +136,14 @@ def seed_random() -> None:
             sys.modules[name].seed(RANDOM_SEED)
 
 
-def fresh_main() -> dict[str, object]:
-    """A new ``__main__`` for compiled code; returns its namespace."""
+def allow_long_integers() -> None:
+    """Let int() and str() convert as many digits as programs like, once theirs are compiled."""
     if hasattr(sys, "set_int_max_str_digits"):
         sys.set_int_max_str_digits(0)
+
+
+def fresh_main() -> dict[str, object]:
+    """A new ``__main__`` for compiled code; returns its namespace."""
     main = sys.modules["__main__"] = types.ModuleType("__main__")
     main.__dict__["__builtins__"] = builtins
     main.__dict__["__file__"] = FILE_NAME

@@ -376,6 +376,8 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _syscall = _libc.syscall  # without argtypes: a forked child pays for each conversion's memory
+_quick_syscall = ctypes.CDLL(None).syscall  # the same, which does not look after errno
+_getpid = os.getpid
 
 
 class SeccompUnavailableError(Exception):
@@ -418,8 +420,10 @@ class Filter:
             SeccompUnavailableError: the kernel refuses the filter.
         """
         if self._own_pid is not None:
-            self._own_pid[0] = os.getpid()
+            self._own_pid[0] = _getpid()
         call = self._call_for_all_threads if all_threads else self._call
+        if not _quick_syscall(*call):
+            return
         result = _syscall(*call)
         if result < 0 and ctypes.get_errno() == errno.EACCES:
             no_new_privileges()

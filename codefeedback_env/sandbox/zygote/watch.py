@@ -14,9 +14,14 @@ class Watch:
     """
 
     def __init__(
-        self, cpu_limit_s: float, cpu_before_s: float, wall_time_s: float, backstop_s: float
+        self,
+        cpu_limit_s: float,
+        cpu_before_s: float,
+        wall_time_s: float,
+        backstop_s: float,
+        start_s: float | None = None,
     ) -> None:
-        """Starts now; ``cpu_before_s`` is what the process had used already."""
+        """Since ``start_s`` of time.monotonic(), or now; ``cpu_before_s`` was used before that."""
         self.cpu_before_s = cpu_before_s
         self._cpu_limit_s = cpu_limit_s
         self._cpu_left_s = cpu_limit_s
@@ -24,7 +29,7 @@ class Watch:
         self._next_sleep_check_s = wall_time_s
         self._cpu_at_last_check_s = 0.0
         self._backstop_s = backstop_s
-        self._start = time.monotonic()
+        self._start = time.monotonic() if start_s is None else start_s
 
     def wall_s(self) -> float:
         """Seconds since the start."""

@@ -5,6 +5,11 @@ import struct
 REPORT = struct.Struct("=BBiddd")
 """How one test ended: phase, reason, wait status, CPU s, wall s, peak memory MiB."""
 
+CHILD_REPORT = struct.Struct("=ii9q104x")
+"""The same of a leader's child, as the kernel says it: reason, wait status, then seconds and
+nanoseconds at the start and at the end, then struct rusage, of which the first five words matter:
+seconds and microseconds as user and as system, peak KiB."""
+
 COMPILING, RUNNING = 0, 1
 ENDED, KILLED_FOR_TIME = 0, 1
 

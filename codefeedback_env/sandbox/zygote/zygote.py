@@ -12,7 +12,10 @@ import sys
 from array import array
 
 from codefeedback_env.sandbox.zygote import landlock, privileges, program, seccomp
+from codefeedback_env.sandbox.zygote.holes import fill_holes
+from codefeedback_env.sandbox.zygote.huge_pages import use_huge_pages_for_code
 from codefeedback_env.sandbox.zygote.leader import lead, receive
+from codefeedback_env.sandbox.zygote.rehearsal import rehearse
 from codefeedback_env.sandbox.zygote.wire import PID, READY
 
 PRELOADED = ("bisect", "collections", "heapq", "itertools", "math")  # cost nothing per test
@@ -39,11 +42,15 @@ def main(arguments: list[str]) -> None:
     if not has_namespaces:
         landlock.restrict_to(arguments[4:])
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-    _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)  # the kernel reaps leaders
+    use_huge_pages_for_code()
+    _take_regular_files_for_standard_streams()
+    rehearse(program_filter)
     _take_regular_files_for_standard_streams()
     program.prepare_interpreter()
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)  # the kernel reaps leaders
     own_namespace = os.pidfd_open(os.getpid())
     gc.collect()
+    _fillers = fill_holes()
     gc.disable()
     gc.freeze()
     control.send(READY)
@@ -57,7 +64,7 @@ def main(arguments: list[str]) -> None:
         if pid == 0:
             control.close()
             os.close(own_namespace)
-            _be_leader(fds[0], site, leader_filter, program_filter)
+            _be_leader(fds[0], site, leader_filter, program_filter, has_namespaces)
         if has_namespaces:
             privileges.return_to_pid_namespace(own_namespace)
         pidfd = os.pidfd_open(pid)
@@ -68,13 +75,17 @@ def main(arguments: list[str]) -> None:
 
 
 def _be_leader(
-    fd: int, site: str, leader_filter: seccomp.Filter, program_filter: seccomp.Filter
+    fd: int,
+    site: str,
+    leader_filter: seccomp.Filter,
+    program_filter: seccomp.Filter,
+    has_namespaces: bool,
 ) -> None:
     try:
         privileges.die_with_parent()
         privileges.drop_capabilities()
         leader_filter.install()
-        lead(_socket.socket(fileno=fd), site, program_filter)
+        lead(_socket.socket(fileno=fd), site, program_filter, has_namespaces)
     except BaseException as error:
         sys.excepthook(type(error), error, error.__traceback__)
         os._exit(1)
