@@ -1,18 +1,14 @@
 """``python -m agents evaluate``: how many problems an agent solves."""
 
 import argparse
-import importlib.metadata
 import json
-import os
-import platform
 import shlex
-import subprocess
 import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +20,15 @@ from rich.table import Table
 
 from agents.environments import env_options, look_up, make_envs
 from agents.generation.base import Conversation, Generator
+from agents.generation.model import ModelSettings, load_model_policy
 from agents.generation.scripted import SCRIPTED_POLICIES
 from agents.metrics import Tally
+from agents.provenance import hardware, versions
+from agents.settings import add_options, from_options
+from agents.train import need
 from codefeedback_env import CodeFeedbackVectorEnv, ConfigError, Episode
 
+MODEL = "model"
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -45,7 +46,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     add("--path", metavar="P", help="file or folder with the data")
     add("--dataset", metavar="D", help="name of the dataset; default: the environment's own")
     add("--problem-filter", metavar="NAME", help="default: the environment's own")
-    add("--agent", required=True, metavar="NAME", help=", ".join(SCRIPTED_POLICIES))
+    add("--agent", required=True, metavar="NAME", help=", ".join((*SCRIPTED_POLICIES, MODEL)))
     add("--num-problems", type=_positive, metavar="N", help="drawn with the seed; default: all")
     add("--turn-limit", type=_positive, default=3, metavar="T", help="default: %(default)s")
     add("--rollouts", type=_positive, default=1, metavar="R", help="of each problem; default: 1")
@@ -63,6 +64,10 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     add("--max-private-tests", type=_positive, metavar="M", help="hidden tests; default: all")
     add("--out", type=Path, required=True, metavar="DIR", help="a new folder for the results")
     add("--transcript", action="store_true", help="print an episode at the end")
+    group = parser.add_argument_group(
+        f"--agent {MODEL}", "The defaults are those of the RLEF paper, arXiv:2410.02089."
+    )
+    add_options(group, ModelSettings, are_required=False)
     parser.set_defaults(run=run)
 
 
@@ -72,7 +77,7 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     Raises:
         CodeFeedbackError: an option, the data or the sandbox is at fault.
     """
-    policy = look_up("agent", options.agent, SCRIPTED_POLICIES)
+    model = _model_settings(options)
     names = (
         *("dataset", "path", "split", "problem_filter", "turn_limit", "feedback", "judging"),
         *("sandbox", "max_private_tests"),
@@ -87,7 +92,10 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             vec.rules.problems.ids, options.num_problems, options.rollouts, options.seed
         )
         records, summary_file = _new_files(options.out, "episodes.jsonl", "summary.json")
-        generator: Generator = policy(problems, settings)
+        if model is not None:
+            generator = load_model_policy(model, options.num_envs)
+        else:
+            generator = SCRIPTED_POLICIES[options.agent](problems, settings)
         with closing(generator):
             start = time.perf_counter()
             tally = Tally(options.turn_limit)
@@ -104,6 +112,7 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     summary = {
         "command": shlex.join(["python", "-m", "agents", *arguments]),
         "agent": options.agent,
+        "model": None if model is None else asdict(model),
         "env": options.env,
         "dataset": problems.name,
         "split": problems.split,
@@ -116,8 +125,8 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             "num_envs": options.num_envs,
             "seed": options.seed,
         },
-        "versions": _versions(tally.settings),
-        "hardware": _hardware(),
+        "versions": versions(tally.settings, _libraries(model)),
+        "hardware": hardware(),
         **tally.scores(options.seed),
         "caveats": caveats,
         "wall_time_s": round(wall_time_s, 3),
@@ -127,6 +136,32 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         print(transcript)
     Console().print(results_table(summary, options.out))
     return 0
+
+
+def _model_settings(options: argparse.Namespace) -> ModelSettings | None:
+    """Which model plays, None for a scripted agent.
+
+    Raises:
+        CodeFeedbackError: there is no such agent, or its options do not fit.
+    """
+    agents: Mapping[str, object] = {**SCRIPTED_POLICIES, MODEL: ModelSettings}
+    if look_up("agent", options.agent, agents) is ModelSettings:
+        if options.model is None:
+            raise ConfigError(f"--agent {MODEL} needs --model, a folder or the name of one.")
+        settings = from_options(options, ModelSettings)
+        need(_libraries(settings))
+        return settings
+    for field in fields(ModelSettings):
+        if getattr(options, field.name) is not None:
+            option = f"--{field.name.replace('_', '-')}"
+            raise ConfigError(f"{option} is for --agent {MODEL}; leave it out.")
+    return None
+
+
+def _libraries(model: ModelSettings | None) -> tuple[str, ...]:
+    if model is None:
+        return ()
+    return ("torch", "transformers", *(("vllm",) if model.generator == "vllm" else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +260,10 @@ def results_table(summary: Mapping[str, Any], folder: Path) -> Table:
     """The summary for people."""
     table = Table(show_header=False, title=f"{summary['agent']} on {summary['env']}")
     row = table.add_row
+    if summary["model"] is not None:
+        row("model", escape(summary["model"]["model"]))
+        if summary["model"]["repair_model"] is not None:
+            row("repair model", escape(summary["model"]["repair_model"]))
     per_problem = summary["settings"]["rollouts_per_problem"]
     source = f"{summary['dataset']}, split {summary['split']}"
     if summary["path"] is not None:
@@ -298,44 +337,6 @@ def _new_files(folder: Path, *names: str) -> list[Path]:
     if present := [str(path) for path in paths if path.exists()]:
         raise ConfigError(f"there is {present[0]} already; give another --out, or remove it.")
     return paths
-
-
-def _versions(settings: Mapping[str, Any]) -> dict[str, Any]:
-    packages = ("codefeedback-env", "gymnasium", "numpy")
-    return {
-        "commit": _commit(),
-        "python": platform.python_version(),
-        **{package: importlib.metadata.version(package) for package in packages},
-        "sandbox": settings.get("sandbox"),
-        "python_of_programs": settings.get("python"),
-        "numpy_of_programs": settings.get("numpy"),
-    }
-
-
-def _commit() -> str | None:
-    """The commit of this checkout, with "-dirty" where files differ from it."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        done = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
-
-
-def _hardware() -> dict[str, Any]:
-    try:
-        cpu_info = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-        models = [line.partition(": ")[2] for line in cpu_info.splitlines() if "model name" in line]
-    except OSError:
-        models = []
-    affinity = getattr(os, "sched_getaffinity", None)
-    return {
-        "platform": platform.platform(),
-        "cpu": models[0] if models else platform.processor(),
-        "num_cpus": len(affinity(0)) if affinity else os.cpu_count(),
-    }
 
 
 def _positive(text: str) -> int:

@@ -15,16 +15,19 @@ T = TypeVar("T")
 
 
 def add_options(
-    parser: argparse.ArgumentParser,
+    parser: "argparse._ActionsContainer",
     settings: type[Any],
     presets: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    are_required: bool = True,
 ) -> None:
     """An option for each field: its default from the field, its help from the text under it.
 
     Args:
-        parser: gets the options.
+        parser: or a group of one; gets the options.
         settings: a dataclass whose fields are str, int, float, bool or Path, or such or None.
         presets: named sets of other defaults, which ``--preset`` takes.
+        are_required: whether a field without a default must be given.
     """
     helps = docstrings(settings)
     if presets:
@@ -48,7 +51,7 @@ def add_options(
             option,
             type=kind,
             default=None,
-            required=field.default is MISSING,
+            required=are_required and field.default is MISSING,
             metavar={int: "N", float: "X", Path: "PATH"}.get(kind, "NAME"),
             help=text,
         )

@@ -36,7 +36,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 """Small runs; what they leave out is the paper's."""
 
-NEEDED = ("torch", "transformers", "accelerate")
+NEEDED = ("torch", "transformers", "accelerate", "peft")
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
 
 
 def need(modules: Sequence[str]) -> None:
-    """Check that libraries for training are there.
+    """Check that libraries for models are there.
 
     Raises:
         ConfigError: some are not; says how to get them.
@@ -79,6 +79,6 @@ def need(modules: Sequence[str]) -> None:
     missing = [module for module in modules if importlib.util.find_spec(module) is None]
     if missing:
         raise ConfigError(
-            f"training needs {', '.join(missing)}, which this environment does not have: "
+            f"this needs {', '.join(missing)}, which this environment does not have: "
             "pip install 'codefeedback-env[agents]'."
         )

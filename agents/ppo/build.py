@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer
 
-from agents.chat import ChatFormat, chat_format
+from agents.chat import ChatFormat
 from agents.environments import env_options, make_envs
+from agents.generation import model
 from agents.generation.tokens import TokenGenerator
 from agents.ppo.config import PPOConfig
+from agents.ppo.loading import source_of
 from codefeedback_env import CodeFeedbackVectorEnv, ConfigError
 
 
@@ -20,13 +21,7 @@ def load_chat(config: PPOConfig) -> ChatFormat:
     Raises:
         ConfigError: there is no tokenizer, or the format is unknown.
     """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(config.model)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"model={config.model!r} has no tokenizer that can be loaded: {error}"
-        ) from error
-    return chat_format(tokenizer, config.chat)
+    return model.load_chat(config.model, config.chat)
 
 
 def make_train_envs(config: PPOConfig, num_processes: int) -> CodeFeedbackVectorEnv:
@@ -87,19 +82,21 @@ def training_problem_ids(config: PPOConfig, problem_ids: Sequence[str]) -> list[
 
 def make_generator(config: PPOConfig, chat: ChatFormat, device: torch.device) -> TokenGenerator:
     """The generator of replies, with the initial weights."""
+    source = source_of(config)
     if config.generator == "vllm":
         from agents.generation.vllm_ import VllmGenerator
 
         return VllmGenerator(
-            config.model,
+            source,
             stop_ids=chat.stop_ids,
             max_context=config.max_context_tokens,
             dtype=config.precision,
+            max_batch=min(config.num_envs, config.num_rollouts),
         )
     from agents.generation.torch_ import TorchGenerator
 
     return TorchGenerator(
-        config.model,
+        source,
         stop_ids=chat.stop_ids,
         device=device,
         dtype=getattr(torch, config.precision),

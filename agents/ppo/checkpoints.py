@@ -47,10 +47,12 @@ def write_config(config: PPOConfig) -> None:
     settings = json.loads(json.dumps(asdict(config), default=str))
     if path.exists() and latest(config.out) is not None:
         earlier = json.loads(path.read_text(encoding="utf-8"))
+        # A falling schedule ends with the run, so another end would be another run from the start.
+        free = FREE_TO_CHANGE - ({"num_iterations"} if config.schedule != "constant" else set())
         differing = [
             f"{field.name}: {earlier.get(field.name)!r} then, {settings[field.name]!r} now"
             for field in fields(config)
-            if field.name not in FREE_TO_CHANGE and earlier.get(field.name) != settings[field.name]
+            if field.name not in free and earlier.get(field.name) != settings[field.name]
         ]
         if differing:
             raise ConfigError(

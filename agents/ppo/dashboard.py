@@ -69,6 +69,13 @@ class Dashboard:
         """So many episodes of this iteration have ended."""
         self._num_ended = num_ended
 
+    def before_training(self, evaluation: dict[str, Any]) -> None:
+        """The first evaluation."""
+        self._valid.append((0, evaluation["valid_solve_rate"]))
+        if self._live is None:
+            rate = f"{evaluation['valid_solve_rate']:.1%}"
+            print(f"before training: validation {rate}", file=sys.stderr, flush=True)
+
     def iteration(self, entry: dict[str, Any]) -> None:
         """The metrics of a finished iteration."""
         self._last = entry

@@ -31,7 +31,7 @@ def load_config(config: PPOConfig, device: torch.device) -> PretrainedConfig:
     if not folder.is_dir() and not is_hub_name:
         raise ConfigError(f"model={config.model!r} is no folder; give one, or a name on the hub.")
     try:
-        model_config: PretrainedConfig = AutoConfig.from_pretrained(_source(config))
+        model_config: PretrainedConfig = AutoConfig.from_pretrained(source_of(config))
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"model={config.model!r} cannot be read: {_first_line(error)} Give a folder with a "
@@ -63,7 +63,7 @@ def load_model(config: PPOConfig, device: torch.device, dtype: torch.dtype) -> P
     load_config(config, device)
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            _source(config), dtype=dtype, attn_implementation=PACKED
+            source_of(config), dtype=dtype, attn_implementation=PACKED
         )
     except (OSError, ValueError) as error:
         raise ConfigError(
@@ -121,7 +121,8 @@ def _cpu_has_bfloat16() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def _source(config: PPOConfig) -> str:
+def source_of(config: PPOConfig) -> str:
+    """Where the model is read from: a folder, or a name on the hub."""
     folder = Path(config.model).expanduser()
     return str(folder) if folder.is_dir() else config.model
 

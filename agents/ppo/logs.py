@@ -74,8 +74,19 @@ class Logs:
         if self._dashboard is not None:
             self._dashboard.phase(name)
 
+    def before_training(self, evaluation: Entry) -> None:
+        """The first evaluation, logged as iteration 0."""
+        self._keep({"iteration": 0, **evaluation})
+        if self._dashboard is not None:
+            self._dashboard.before_training(evaluation)
+
     def iteration(self, entry: Entry) -> None:
         """The metrics of a finished iteration, ``entry["iteration"]`` among them."""
+        self._keep(entry)
+        if self._dashboard is not None:
+            self._dashboard.iteration(entry)
+
+    def _keep(self, entry: Entry) -> None:
         if self._path is not None:
             line = json.dumps({name: _plain(value) for name, value in entry.items()}) + "\n"
             try:
@@ -87,8 +98,6 @@ class Logs:
                 ) from error
         if self._tracker is not None:
             self._tracker.log(entry)
-        if self._dashboard is not None:
-            self._dashboard.iteration(entry)
 
 
 class _TensorBoard:

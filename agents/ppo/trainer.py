@@ -170,13 +170,15 @@ class _Run:
         """All iterations that are left; returns the folder of the best policy."""
         config = self.config
         if self.iteration == 0 and config.eval_every:
-            self._evaluate({})
+            before: dict[str, Any] = {}
+            self._evaluate(before)
+            self.logs.before_training(before)
         while self.iteration < config.num_iterations:
             start = time.perf_counter()
             metrics: dict[str, Any] = {}
 
             self.logs.phase("play")
-            collection = self.collector.collect(self.iteration, self.logs.collecting)
+            collection = self.collector.collect(self.iteration, self._progress)
             collected = time.perf_counter()
             trajectories = self.learner.gather(_without_records(collection.trajectories))
 
@@ -233,6 +235,9 @@ class _Run:
             metrics["tokens_per_s"] = num_tokens / (synced - start)
             self._log(metrics)
         return self._finish()
+
+    def _progress(self, num_ended: int) -> None:
+        self.logs.collecting(num_ended * self.accelerator.num_processes)
 
     def _collection_metrics(
         self, collection: Collection, trajectories: list[Trajectory]

@@ -345,6 +345,54 @@ def test_the_second_model_writes_the_repairs(make_policy, folders):
     assert pair.reply(later) != alone.reply(later)
 
 
+@pytest.mark.parametrize(("repair", "share"), [(None, 0.9), ("same", 0.45)])
+def test_vllm_gets_what_was_asked_for_and_two_models_share_the_memory(
+    folders, monkeypatch, repair, share
+):
+    made = []
+
+    class Recorder(Tokens):
+        def __init__(self, model, **options):
+            super().__init__(echo)
+            made.append((model, options))
+
+    monkeypatch.setattr("agents.generation.vllm_.VllmGenerator", Recorder)
+    folder = str(folders[0])
+    settings = ModelSettings(
+        model=folder, repair_model=repair and folder, generator="vllm", max_context_tokens=5000
+    )
+    load_model_policy(settings, 7).close()
+    stop_ids = load_chat(folder, "auto").stop_ids
+    options = {"max_context": 5000, "dtype": "bfloat16", "max_batch": 7, "memory_fraction": share}
+    assert made == [(folder, {"stop_ids": stop_ids, **options})] * (2 if repair else 1)
+
+
+def test_a_second_model_that_cannot_be_loaded_closes_the_first(folders, monkeypatch):
+    closed = []
+    monkeypatch.setattr(
+        "agents.generation.torch_.TorchGenerator.close", lambda tokens: closed.append(tokens)
+    )
+    settings = ModelSettings(
+        model=str(folders[0]),
+        repair_model="./nowhere",
+        max_prompt_tokens=64,
+        max_reply_tokens=12,
+        max_context_tokens=384,
+    )
+    with pytest.raises(ConfigError, match="nowhere"):
+        load_model_policy(settings, 1)
+    assert len(closed) == 1
+
+
+def test_a_model_that_breaks_down_ends_the_command_with_a_message(monkeypatch, capsys, tmp_path):
+    def run(options, arguments):
+        raise GeneratorError("the engine is gone")
+
+    monkeypatch.setattr("agents.evaluate.run", run)
+    assert main(["evaluate", "--agent", "model", "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == "agents: error: the engine is gone\n"
+
+
 def test_a_folder_without_a_tokenizer_is_named(tmp_path):
     pytest.importorskip("transformers")
     with pytest.raises(ConfigError, match="has no tokenizer that can be loaded"):

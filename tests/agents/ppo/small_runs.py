@@ -49,5 +49,10 @@ def small_config(files: Path, out: Path, **settings: Any) -> PPOConfig:
 
 def metrics(out: Path) -> list[dict[str, Any]]:
     """What a run logged, an entry for each iteration."""
+    return [entry for entry in all_metrics(out) if entry["iteration"]]
+
+
+def all_metrics(out: Path) -> list[dict[str, Any]]:
+    """As above, with the evaluation before training as iteration 0."""
     lines = (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]

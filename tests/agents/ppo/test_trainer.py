@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from safetensors.torch import load_file
-from small_runs import metrics, small_config
+from small_runs import all_metrics, metrics, small_config
 
 from agents.generation.sync import SyncError
 from agents.ppo import checkpoints
@@ -89,6 +89,9 @@ def test_a_run_leaves_a_policy_that_loads_its_metrics_and_its_transcripts(small_
         assert entry["iteration_s"] > 0
         assert entry["programs_per_s"] > 0
     assert ["valid_solve_rate" in entry for entry in logged] == [False, True, True]
+    before = all_metrics(config.out)[0]
+    assert before["iteration"] == 0
+    assert 0 <= before["valid_solve_rate"] <= 1
     names = sorted(path.name for path in (config.out / "transcripts").iterdir())
     assert names == [f"iteration-{n:06d}.jsonl" for n in (0, 2, 3)]
     episodes = list(read_episodes(config.out / "transcripts" / names[0]))
@@ -208,6 +211,13 @@ def test_a_run_is_not_written_over(small_files, tmp_path):
     train(small_config(small_files, tmp_path / "run", num_iterations=1))
     with pytest.raises(ConfigError, match="resume it, or give another out"):
         train(small_config(small_files, tmp_path / "run", num_iterations=1))
+
+
+def test_a_falling_schedule_binds_the_number_of_iterations(small_files, tmp_path):
+    out = tmp_path / "run"
+    train(small_config(small_files, out, num_iterations=1, schedule="linear"))
+    with pytest.raises(ConfigError, match="num_iterations: 1 then, 2 now"):
+        train(small_config(small_files, out, num_iterations=2, schedule="linear"), resume=True)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(
