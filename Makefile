@@ -37,14 +37,15 @@ bubblewrap:
 	  echo "setup: bubblewrap is missing and this user may not install it: sudo apt-get install bubblewrap"; \
 	fi
 
-# Three scripted agents on the bundled problems: the upper bound, the lower one, and one that needs
-# the feedback, whose table and a transcript come last.
+# An agent that needs the feedback, with a transcript; then a model learns to use feedback, which takes
+# a few minutes, and writes a page about it.
+STORED := $(lastword $(sort $(wildcard benchmarks/results/learning-*.json)))
+
 demo: setup
 	$(BIN)/codefeedback doctor
 	rm -rf runs/demo
-	$(BIN)/python -m agents evaluate --agent reference --out runs/demo/reference
-	$(BIN)/python -m agents evaluate --agent always-wrong --out runs/demo/always-wrong
 	$(BIN)/python -m agents evaluate --agent wrong-then-right --out runs/demo/wrong-then-right --transcript
+	$(BIN)/python -m benchmarks.learning --out runs/demo/learning $(if $(STORED),--stored $(STORED))
 
 test: setup
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow and not network and not gpu" tests

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.settings import add_options, from_options
-from agents.train import NEEDED, need
+from agents.train import NEEDED, need, quieten_libraries
 from codefeedback_env import ConfigError
 
 MODES = ("success", "repair")
@@ -159,6 +159,7 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     """
     config = from_options(options, SFTConfig)
     need(NEEDED)
+    quieten_libraries()
     from agents.supervised.trainer import fine_tune
 
     print(f"model: {fine_tune(config, options.files)}")

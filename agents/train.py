@@ -63,6 +63,7 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     """
     config = from_options(options, PPOConfig, PRESETS)
     need(NEEDED)
+    quieten_libraries()
     from agents.ppo.trainer import train
 
     best = train(config, resume=options.resume)
@@ -82,3 +83,10 @@ def need(modules: Sequence[str]) -> None:
             f"this needs {', '.join(missing)}, which this environment does not have: "
             "pip install 'codefeedback-env[agents]'."
         )
+
+
+def quieten_libraries() -> None:
+    """No bars of their own for loading and saving a model: they cut through ours."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()

@@ -8,7 +8,7 @@ from agents.ppo.config import PPOConfig
 from benchmarks.learning.model import MAX_CONTEXT, MAX_MESSAGE, TinyModel, write_model
 from benchmarks.learning.tasks import FAMILIES, write_tasks
 
-SIZE = TinyModel(hidden_size=32, num_layers=1, num_heads=2, warm_up_steps=12)
+SIZE = TinyModel(hidden_size=32, num_layers=1, num_heads=2, warm_up_steps=60)
 SETTINGS: dict[str, Any] = {
     "env": "CodeFeedback-v0",
     "chat": "plain",

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -24,6 +25,7 @@ from agents.ppo.trainer import train
 from codefeedback_env import ConfigError, read_episodes
 
 pytestmark = pytest.mark.usefixtures("judge")  # skips where no sandbox works
+CONFIGS = Path(__file__).parents[3] / "agents" / "accelerate"
 RUN = """
 import sys, torch
 torch.set_num_threads(1)
@@ -174,37 +176,55 @@ def test_a_checkpoint_of_adapters_leaves_the_frozen_base_out(small_files, tmp_pa
     assert len(names) > 10
 
 
-def test_two_processes_learn_what_one_does(small_files, tmp_path):
-    """Up to rounding: replies are drawn in other batches, gradients summed in another order."""
-    single, double = tmp_path / "single", tmp_path / "double"
-    train(small_config(small_files, single, num_iterations=2, eval_every=2))
+def run_in_two_processes(files: Path, out: Path, script: str, **environment: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    script = RUN.replace("num_iterations=8", "num_iterations=2")
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    shared |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
     processes = [
-        run_in_process(
-            small_files,
-            double,
-            script,
-            RANK=str(rank),
-            LOCAL_RANK=str(rank),
-            WORLD_SIZE="2",
-            MASTER_ADDR="127.0.0.1",
-            MASTER_PORT=port,
-            ACCELERATE_USE_CPU="true",
-        )
-        for rank in range(2)
+        run_in_process(files, out, script, RANK=rank, LOCAL_RANK=rank, **shared, **environment)
+        for rank in ("0", "1")
     ]
-    assert [p.wait() for p in processes] == [0, 0], (tmp_path / "errors.txt").read_text()
+    assert [p.wait() for p in processes] == [0, 0], (out.parent / "errors.txt").read_text()
+
+
+@pytest.mark.parametrize("wrapper", ["replicated", pytest.param("sharded", marks=pytest.mark.slow)])
+def test_two_processes_learn_what_one_does(small_files, tmp_path, wrapper):
+    """Up to rounding: replies are drawn in other batches, gradients summed in another order.
+
+    The second iteration is a resumed run's.
+    """
+    single, double = tmp_path / "single", tmp_path / "double"
+    train(small_config(small_files, single, num_iterations=2, eval_every=2))
+    settings = yaml.safe_load((CONFIGS / "fsdp2.yaml").read_text("utf-8"))["fsdp_config"]
+    environment = {name.upper(): str(value).lower() for name, value in settings.items()}
+    environment["FSDP_AUTO_WRAP_POLICY"] = settings["fsdp_auto_wrap_policy"]
+    environment["FSDP_STATE_DICT_TYPE"] = settings["fsdp_state_dict_type"]
+    environment["ACCELERATE_USE_FSDP"] = "true"
+    for number in ("1", "2"):
+        script = RUN.replace("num_iterations=8", f"num_iterations={number}")
+        run_in_two_processes(
+            small_files, double, script, **environment if wrapper == "sharded" else {}
+        )
     one, other = weights(single / "final"), weights(double / "final")
     for name in one:
         torch.testing.assert_close(one[name], other[name], atol=1e-4, rtol=0)
     for entry, twin in zip(metrics(single), metrics(double), strict=True):
-        for name in ("solve_rate", "num_episodes", "mean_reward", "valid_solve_rate"):
-            assert entry.get(name) == twin.get(name), name
+        for name in ("solve_rate", "num_episodes", "mean_reward", "mean_reply_tokens"):
+            assert entry[name] == twin[name], name
         assert entry["policy_loss"] == pytest.approx(twin["policy_loss"], abs=1e-4)
         assert entry["value_loss"] == pytest.approx(twin["value_loss"], abs=1e-4)
+    assert metrics(single)[-1]["valid_solve_rate"] == metrics(double)[-1]["valid_solve_rate"]
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_settings_of_accelerate_are_such(path):
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    config = load_config_from_file(str(path))
+    assert config.mixed_precision == "no"
+    assert config.num_processes == 8
 
 
 def test_a_run_is_not_written_over(small_files, tmp_path):
