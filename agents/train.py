@@ -89,4 +89,4 @@ def quieten_libraries() -> None:
     """No bars of their own for loading and saving a model: they cut through ours."""
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
