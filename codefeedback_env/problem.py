@@ -22,6 +22,40 @@ class TestCase:
     expected_stdout: str
 
 
+class FunctionStyle(StrEnum):
+    """How the tests of a function-style problem are written."""
+
+    CALL = "call"
+    """One call: ``stdin`` holds the arguments, one JSON value on each line, ``expected_stdout`` the
+    JSON value to be returned."""
+
+    ASSERTS = "asserts"
+    """Test code: ``stdin`` holds Python source that calls the function and asserts something about
+    the results, ``expected_stdout`` is empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionTask:
+    """What a program must define where tests call a function instead of running the program."""
+
+    name: str
+    """Of the function; it may also be a method of a class ``Solution`` without arguments."""
+
+    style: FunctionStyle
+
+    rule: str = "equal"
+    """How a call's result is compared, for ``CALL``: a name in ``function_rules.RULES``."""
+
+    test_setup: str = ""
+    """For ``ASSERTS``: trusted source that runs before each test, beside the test."""
+
+    program_setup: str = ""
+    """Source that is put after every program, such as MBPP's ``test_setup_code``."""
+
+    reply_prefix: str = ""
+    """Source with which every program begins (HumanEval's prompt); replies may repeat it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """A programming task with its tests.
@@ -52,6 +86,9 @@ class Problem:
     """The dataset's own word, lower case."""
 
     tags: tuple[str, ...] = ()
+
+    function: FunctionTask | None = None
+    """None where tests run the program with an input and compare what it prints."""
 
     source: dict[str, str] = field(default_factory=dict, compare=False)
     """Where the problem and its fields come from."""
