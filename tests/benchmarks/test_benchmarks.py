@@ -113,6 +113,9 @@ def test_judge_throughput_measures_mixes_workers_and_environments(sandbox_name: 
         assert is_rate(row["problems_per_cpu_s"], result)
         assert row["caller_cpu_us_per_submission"] > 0
     assert set(result["scaling"]) == set(mixes)
+    assert result["instant_workers"]["workers"] == 64
+    assert result["instant_workers"]["caller_cpu_us_per_submission"] > 0
+    assert set(result["measured"]) == set(result["expected"])
     environments = result["environments"]
     assert environments["threads_over_vector"] > 0
     assert all(rate > 0 for rate in environments["steps_per_wall_s"].values())
