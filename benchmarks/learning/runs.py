@@ -84,6 +84,7 @@ def run(
     out: Path,
     settings: dict[str, Any],
     say: Callable[[str], None],
+    conditions: Sequence[str] = tuple(CONDITIONS),
 ) -> dict[str, Any]:
     """Train one model and evaluate it.
 
@@ -95,6 +96,7 @@ def run(
         out: folder of the run, which must hold none yet.
         settings: from ``training_settings``.
         say: told how it goes.
+        conditions: names of those of ``CONDITIONS`` under which it is tried.
 
     Returns:
         A row of the result's ``runs``, see ``report.page``.
@@ -122,8 +124,10 @@ def run(
     trained = train(config, observer=observe)
     end, cpu_end = time.perf_counter(), time.process_time()
     evaluation = {
-        name: score(try_out(trained, problems["heldout"], condition, NUM_EVALUATION_EPISODES))
-        for name, condition in CONDITIONS.items()
+        name: score(
+            try_out(trained, problems["heldout"], CONDITIONS[name], NUM_EVALUATION_EPISODES)
+        )
+        for name in conditions
     }
     shown = [
         try_out(folder, problems["heldout"], feedback, NUM_TRANSCRIPTS)
