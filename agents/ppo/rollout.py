@@ -356,6 +356,7 @@ class RolloutEngine:
             elif terminations[row]:
                 live.trajectory.private_passed = bool(infos["private_passed"][row])
                 live.trajectory.episode = self._vec.last_episode(env_id)
+                _note_programs(live.trajectory)
                 ended.append(live.trajectory)
                 self._drop([env_id])
             else:
@@ -390,6 +391,15 @@ def play(engine: RolloutEngine, rollouts: Iterable[Rollout]) -> Iterator[Traject
         free = min(engine.num_free, len(waiting))
         engine.start([waiting.popleft() for _ in range(free)])
         yield from engine.advance()
+
+
+def _note_programs(trajectory: Trajectory) -> None:
+    """Which replies had a program is for the environment to say: some go on from a prefix."""
+    if trajectory.episode is not None:
+        for turn, judged in zip(trajectory.turns, trajectory.episode.turns, strict=True):
+            report = judged.public_report
+            does_compile = report is None or report.verdict is not Verdict.COMPILE_ERROR
+            turn.is_valid = judged.submission is not None and does_compile
 
 
 def _note_verdicts(turn: TurnTokens, infos: dict[str, Any], row: int) -> None:

@@ -43,7 +43,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "GAE 0.95 over turns": {"advantage": "gae", "gae_lambda": 0.95},
     "KL of the product": {"kl_form": "product"},
-    "KL per token": {"kl_form": "token"},
+    "KL per token, token-level value": {"kl_form": "token", "value_level": "token"},
     "no KL": {"beta": 0.0},
     "group mean": {"advantage": "group-mean", **GROUPED},
     "leave one out, per turn": {"advantage": "leave-one-out", **GROUPED},

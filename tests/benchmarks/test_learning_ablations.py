@@ -17,7 +17,7 @@ def a_run(variant, seed, heldout):
     return {"variant": variant, "seed": seed, "heldout": heldout, "training": heldout / 2}
 
 
-def test_every_variant_changes_settings_that_exist():
+def test_every_variant_changes_settings_that_exist(tmp_path):
     names = {field.name for field in fields(PPOConfig)}
     settings = training_settings(1, "torch")
     assert [variant for variant, changed in VARIANTS.items() if not changed] == [PAPER]
@@ -26,6 +26,7 @@ def test_every_variant_changes_settings_that_exist():
         for name, value in changed.items():
             default = settings.get(name, PPOConfig.__dataclass_fields__[name].default)
             assert value != default, f"{variant} leaves {name} as it is"
+        PPOConfig(model="m", out=tmp_path, path=tmp_path, **(settings | changed))  # they fit
 
 
 def test_an_interval_is_students():
