@@ -19,17 +19,18 @@ from codefeedback_env.episode import EndedBy, Turn
 from codefeedback_env.errors import ConfigError, SandboxError
 from codefeedback_env.feedback import (
     NO_SELF_TESTS,
-    RETRY,
     SELF_TESTS,
     SELF_TESTS_PASSED,
     FailedTest,
     FeedbackFormat,
+    PaperFeedback,
+    Wording,
 )
 from codefeedback_env.judge.memory import ProblemMemory
 from codefeedback_env.judge.protocol import JudgeReport, PackedProblem, Plan, Stage, pack
 from codefeedback_env.languages import PYTHON3, Submission
-from codefeedback_env.parsing import find_proposed_tests, find_submission
-from codefeedback_env.problem import Pool, Problem, TestCase
+from codefeedback_env.parsing import find_program, find_proposed_tests
+from codefeedback_env.problem import FunctionStyle, Pool, Problem, TestCase
 from codefeedback_env.problem_checkers import PROBLEM_CHECKERS, Checker
 from codefeedback_env.rewards import Reward
 from codefeedback_env.verdicts import TestReport, Verdict
@@ -135,11 +136,32 @@ class EpisodeRules:
         prepared = self._prepared.find(problem_id)
         if prepared is None:
             problem = self.problems[problem_id]
+            self._check_function(problem)
             checker = checker_for(problem, self.judging, self.checker)
             limited = limit_hidden_tests(problem, self.max_private_tests)
             prepared = limited, self.pack(limited, checker)
             self._prepared.keep(problem_id, *prepared)
         return Dialogue(self, prepared[0], random, prepared[1])
+
+    def _check_function(self, problem: Problem) -> None:
+        if problem.function is None:
+            return
+        if self.checker is not None:
+            raise ConfigError(
+                f"a checker decides on printed outputs, but problem {problem.id!r} asks for a "
+                "function; leave checker= out."
+            )
+        is_code = problem.function.style is FunctionStyle.ASSERTS
+        if is_code and self.feedback is FeedbackSource.SELF:
+            raise ConfigError(
+                "feedback='self' needs tests of input and output, but those of problem "
+                f"{problem.id!r} are code; choose another feedback source."
+            )
+
+    def format_for(self, problem: Problem) -> FeedbackFormat:
+        """What words the messages about a problem."""
+        text = self.feedback_format
+        return text.for_problem(problem) if isinstance(text, PaperFeedback) else text
 
     def pack(self, problem: Problem, checker: Checker) -> PackedProblem:
         """The problem as the judge wants it."""
@@ -194,11 +216,14 @@ class Dialogue:
 
     def info(self, report: TestReport | None = None) -> dict[str, Any]:
         """The info that goes with an observation, made afresh."""
+        function = self.problem.function
+        prefix = function.reply_prefix if function is not None else ""
         return {
             "problem_id": self.problem.id,
             "split": self.rules.problems.split,
             "turn": len(self.turns),
             "public_verdicts": {} if report is None else report.verdict_counts(),
+            **({"reply_prefix": prefix} if prefix else {}),
         }
 
     def step(self, reply: str) -> Steps:
@@ -210,7 +235,7 @@ class Dialogue:
             self.turns.append(
                 Turn(
                     reply=reply,
-                    submission=find_submission(reply),
+                    submission=find_program(reply, self.problem.function),
                     public_report=None,
                     feedback="",
                     reward=0.0,
@@ -226,7 +251,7 @@ class Dialogue:
 
     def _step(self, reply: str) -> Steps:
         is_last = len(self.turns) + 1 >= self.rules.turn_limit
-        submission = find_submission(reply)
+        submission = find_program(reply, self.problem.function)
         if submission is None:
             return self._end_turn(reply, None, None, is_last, self._text_without_code())
         rules = self.rules
@@ -281,18 +306,26 @@ class Dialogue:
             info=info,
         )
 
+    @property
+    def _text(self) -> FeedbackFormat:
+        return self.rules.format_for(self.problem)
+
+    @property
+    def _retry(self) -> str:
+        return Wording.of(self.problem).retry
+
     def _text_without_code(self) -> str:
         if self.rules.feedback is FeedbackSource.NONE:
-            return RETRY
-        return self.rules.feedback_format.no_code()
+            return self._retry
+        return self._text.no_code()
 
     def _feedback(
         self, reply: str, submission: Submission, report: JudgeReport
     ) -> Generator[JudgeCall, JudgeReport, str]:
-        text = self.rules.feedback_format
+        text = self._text
         match self.rules.feedback:
             case FeedbackSource.NONE:
-                return RETRY
+                return self._retry
             case FeedbackSource.RANDOM:
                 return (yield from self._feedback_on_another_problem())
             case FeedbackSource.SELF:
@@ -314,12 +347,12 @@ class Dialogue:
     ) -> Generator[JudgeCall, JudgeReport, str]:
         tests = find_proposed_tests(reply)
         if not tests:
-            return NO_SELF_TESTS + RETRY
+            return NO_SELF_TESTS + self._retry
         problem = _with_public_tests_only(self.problem, tests)
         report = yield self._public_call(problem, submission)
         if report.all_passed:
-            return SELF_TESTS_PASSED + RETRY
-        return self.rules.feedback_format.feedback(_shown(problem, report, Pool.PUBLIC))
+            return SELF_TESTS_PASSED + self._retry
+        return self._text.feedback(_shown(problem, report, Pool.PUBLIC))
 
     def _feedback_on_another_problem(self) -> Generator[JudgeCall, JudgeReport, str]:
         """Source: Gehring et al. 2025, appendix C.2."""
@@ -328,7 +361,7 @@ class Dialogue:
             report = yield self._public_call(other, Submission(PYTHON3.name, source))
             if not report.all_passed:
                 break
-        return self.rules.feedback_format.feedback(_shown(other, report, Pool.PUBLIC))
+        return self.rules.format_for(other).feedback(_shown(other, report, Pool.PUBLIC))
 
     def _other_problem(self) -> tuple[Problem, list[str]]:
         """Another problem with public tests, and wrong programs for it in random order."""
@@ -394,6 +427,7 @@ def _with_public_tests_only(problem: Problem, tests: tuple[TestCase, ...] | None
         time_limit_s=problem.time_limit_s,
         memory_limit_mib=problem.memory_limit_mib,
         checker=problem.checker,
+        function=problem.function,
     )
 
 

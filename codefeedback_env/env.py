@@ -69,9 +69,10 @@ class CodeFeedbackEnv(gymnasium.Env[str, str]):
     the SandboxError is raised.
 
     **Info**: ``problem_id``; ``split``; ``turn``, replies so far; ``public_verdicts``, how often
-    each verdict came up on the public tests; at the end ``private_passed``, whether the final
-    program passed all tests; on truncation ``sandbox_error``. Equal seeds and actions give equal
-    info.
+    each verdict came up on the public tests; ``reply_prefix``, for problems that have one, source
+    with which programs begin and which replies may leave out; at the end ``private_passed``,
+    whether the final program passed all tests; on truncation ``sandbox_error``. Equal seeds and
+    actions give equal info.
 
     **Reset**: ``seed`` fixes the order of the problems, a permutation; a reset without seed goes on
     to the next. ``options={"problem": id}`` picks one and leaves the order as it is.

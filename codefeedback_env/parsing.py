@@ -1,15 +1,18 @@
 """Finding the program, and the tests it proposes, in a reply."""
 
+import ast
 import re
+import warnings
 from dataclasses import dataclass
 from itertools import zip_longest
 
 from codefeedback_env.languages import PYTHON3, Language, Submission
-from codefeedback_env.problem import TestCase
+from codefeedback_env.problem import FunctionTask, TestCase
 
 MAX_PROPOSED_TESTS = 16
 
 _OPENING = re.compile(r"(?<!`)(?P<fence>`{3,})(?P<tag>[\w+#.-]*)(?P<rest>[^\n`]*)")
+_FENCE_LINE = re.compile(r"^[ \t]*```", re.MULTILINE)
 _LABEL = re.compile(r"^[ \t]*(input|output)[ \t]*:[ \t]*\n?", re.IGNORECASE | re.MULTILINE)
 
 
@@ -30,6 +33,28 @@ def find_submission(reply: str, language: Language = PYTHON3) -> Submission | No
     """
     block = _program_block(reply, language)
     return None if block is None else Submission(language.name, block.text)
+
+
+def find_program(reply: str, function: FunctionTask | None = None) -> Submission | None:
+    """The program to be judged, None where a reply holds none.
+
+    As ``find_submission``, and where replies have a prefix: a reply, or its first block, that goes
+    on from the prefix follows it; one that defines the function itself comes after it too, so that
+    imports and helpers of the prefix are there. A reply that goes on needs no block; it ends at the
+    first line of backticks.
+    """
+    submission = find_submission(reply)
+    if function is None or not function.reply_prefix:
+        return submission
+    prefix = function.reply_prefix
+    head = _FENCE_LINE.split(reply, maxsplit=1)[0]
+    if head.startswith(prefix) and _parse(head) is not None:
+        return Submission(PYTHON3.name, head)
+    if _begins_indented(head) and _parse(prefix + head) is not None:
+        return Submission(PYTHON3.name, prefix + head)
+    if submission is None:
+        return None
+    return Submission(PYTHON3.name, _with_prefix(submission.source_code, function))
 
 
 def find_proposed_tests(reply: str, language: Language = PYTHON3) -> tuple[TestCase, ...]:
@@ -55,6 +80,43 @@ def find_proposed_tests(reply: str, language: Language = PYTHON3) -> tuple[TestC
             tests.append(TestCase(stdin, text))
             stdin = None
     return tuple(tests[:MAX_PROPOSED_TESTS])
+
+
+def _with_prefix(code: str, function: FunctionTask) -> str:
+    prefix = function.reply_prefix
+    tree = _parse(code)
+    if tree is None or not _defines(tree, function.name):
+        return prefix + code
+    is_first = any(isinstance(n, ast.ImportFrom) and n.module == "__future__" for n in tree.body)
+    if is_first or code.startswith(prefix):
+        return code
+    body = "" if _parse(prefix) is not None else "    pass\n"
+    return f"{prefix}{body}\n{code}"
+
+
+def _defines(tree: ast.Module, name: str) -> bool:
+    """Whether a program has a function of this name, its own or a method of ``Solution``."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == "Solution":
+            if _defines(ast.Module(node.body, []), name):
+                return True
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
+            return True
+    return False
+
+
+def _begins_indented(text: str) -> bool:
+    line = next((line for line in text.split("\n") if line.strip()), "")
+    return line.startswith((" ", "\t"))
+
+
+def _parse(code: str) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def _program_block(reply: str, language: Language) -> _Block | None:

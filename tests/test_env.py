@@ -45,6 +45,7 @@ from codefeedback_env import (
     Verdict,
     read_episodes,
 )
+from codefeedback_env.problem import FunctionStyle, FunctionTask
 
 pytestmark = pytest.mark.sandbox
 
@@ -745,6 +746,13 @@ def test_documented_info_keys_are_the_real_ones(make):
     )
     broken.reset(seed=0)
     infos.append(broken.step(fenced(ADD))[4])
+    task = FunctionTask(name="f", style=FunctionStyle.ASSERTS, reply_prefix="def f():\n")
+    public = (TestCase("assert f()", ""),)
+    problem = Problem(id="f", statement="f", public_tests=public, function=task)
+    with_prefix = gymnasium.make(
+        "CodeFeedback-v0", dataset=ProblemSet.from_problems([problem]), sandbox=BrokenJudge(0)
+    )
+    infos.append(with_prefix.reset(seed=0)[1])
     real = set().union(*infos)
     text = CodeFeedbackEnv.__doc__.split("**Info**:")[1].split("**Reset**")[0]
     documented = {part for part in text.split("``")[1::2]}

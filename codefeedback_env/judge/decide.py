@@ -27,7 +27,7 @@ _VERDICT_OF_LIMIT = {
 }
 
 
-class _CheckerTimeoutError(Exception):
+class CheckerTimeoutError(Exception):
     """A checker took longer than CHECKER_TIME_S."""
 
 
@@ -37,7 +37,7 @@ def decide(
     """The verdict on one run; the order is that of Verdict."""
     if not run.compiled:
         return Verdict.COMPILE_ERROR
-    failure = _failure(run)
+    failure = failure_of(run)
     if failure is Verdict.SECURITY_VIOLATION:
         return failure
     if failure is not None and judging is Judging.STRICT:
@@ -58,7 +58,7 @@ def is_right(checker: Checker, stdin: bytes, expected: bytes, output: bytes) -> 
     if len(output) > CHECKER_OUTPUT_BYTES:
         return False
     try:
-        with _time_cap(CHECKER_TIME_S):
+        with time_cap(CHECKER_TIME_S):
             return bool(checker(stdin, expected, output))
     except (ValueError, IndexError):
         return False
@@ -96,20 +96,22 @@ def with_source_lines(stderr: str, source: str) -> str:
     return "\n".join(shown)
 
 
-def _failure(run: RunResult) -> Verdict | None:
+def failure_of(run: RunResult) -> Verdict | None:
+    """The verdict on a run that did not end well, None on one that did."""
     if run.limit_hit is not None:
         return _VERDICT_OF_LIMIT[run.limit_hit]
     return None if run.exit_code == 0 else Verdict.RUNTIME_ERROR
 
 
 @contextmanager
-def _time_cap(seconds: float) -> Iterator[None]:
+def time_cap(seconds: float) -> Iterator[None]:
+    """Raise a CheckerTimeoutError in what takes longer, where a timer signal is to be had."""
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         yield  # no timer signal to be had; workers run checkers in their main thread
         return
 
     def give_up(number: int, frame: FrameType | None) -> None:
-        raise _CheckerTimeoutError(f"no answer within {seconds} s")
+        raise CheckerTimeoutError(f"no answer within {seconds} s")
 
     before = signal.signal(signal.SIGALRM, give_up)
     signal.setitimer(signal.ITIMER_REAL, seconds)

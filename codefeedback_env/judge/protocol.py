@@ -16,7 +16,7 @@ from typing import Any
 import cloudpickle
 
 from codefeedback_env.checkers import Judging
-from codefeedback_env.problem import Pool, Problem
+from codefeedback_env.problem import FunctionTask, Pool, Problem
 from codefeedback_env.problem_checkers import Checker
 from codefeedback_env.verdicts import TestReport, pack_results
 
@@ -82,6 +82,7 @@ class JudgingTask:
     judging: Judging
     cpu_time_s: float
     memory_mib: int
+    function: FunctionTask | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +130,7 @@ def pack(
         judging=judging,
         cpu_time_s=(problem.time_limit_s or DEFAULT_TIME_LIMIT_S) * time_factor,
         memory_mib=problem.memory_limit_mib or DEFAULT_MEMORY_LIMIT_MIB,
+        function=problem.function,
     )
     blob = pickle.dumps(task, protocol=pickle.HIGHEST_PROTOCOL)
     return PackedProblem(blake2b(blob, digest_size=16).digest(), blob, task.cpu_time_s)

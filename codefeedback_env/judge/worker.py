@@ -15,13 +15,20 @@ import socket
 import sys
 import threading
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
 from codefeedback_env.errors import CodeFeedbackError, SandboxError
 from codefeedback_env.judge.decide import decide, with_source_lines
+from codefeedback_env.judge.functions import (
+    FunctionTest,
+    JudgedRun,
+    Testers,
+    judge_asserts,
+    judge_calls,
+)
 from codefeedback_env.judge.memory import is_repeatable
 from codefeedback_env.judge.protocol import (
     JudgeReport,
@@ -35,13 +42,14 @@ from codefeedback_env.judge.protocol import (
     send,
 )
 from codefeedback_env.judge.self_test import self_test
-from codefeedback_env.problem import Pool
+from codefeedback_env.problem import FunctionStyle, Pool
 from codefeedback_env.problem_checkers import Checker
 from codefeedback_env.sandbox.base import InputFile, Limits, RunResult, Sandbox
 from codefeedback_env.sandbox.catalog import open_sandbox
 from codefeedback_env.verdicts import TestReport, TestResult, Verdict
 
 CACHED_PROBLEM_BYTES = 256 << 20
+FIRST_TESTER = 1 << 22  # more than there are process ids: testers' user ids are nobody else's
 WARM_PROBLEMS = 16  # whose inputs stay open as files
 SEND_TIMEOUT_S = 60.0
 _READ_BYTES = 1 << 16
@@ -123,7 +131,7 @@ class Worker:
                 notes=opened.notes,
             )
             self._greet("ready", info)
-            self._judge_for_ever(opened.sandbox)
+            self._judge_for_ever(Sandboxes(opened.sandbox, opened.sandbox.name, python))
         threading.Event().wait()  # the reader ends the process when its clients are gone
 
     def _greet(self, *greeting: Any) -> None:
@@ -133,7 +141,7 @@ class Worker:
         for client in clients:
             client.send(*greeting)
 
-    def _judge_for_ever(self, sandbox: Sandbox) -> None:
+    def _judge_for_ever(self, sandboxes: "Sandboxes") -> None:
         while True:
             with self._wake:
                 while not self._jobs:
@@ -148,9 +156,9 @@ class Worker:
             self._keep_warm(job.key, problem)
             for attempt in (1, 2):
                 try:
-                    report = judge_submission(sandbox, problem, job)
+                    report = judge_submission(sandboxes, problem, job)
                 except SandboxError as error:
-                    sandbox.close()
+                    sandboxes.close()
                     if attempt == 2:
                         job.client.send("failed", job.number, str(error))
                 else:
@@ -262,7 +270,23 @@ class Worker:
             self._current.cancelled = True
 
 
-def judge_submission(sandbox: Sandbox, problem: _Problem, job: _Job) -> JudgeReport:
+class Sandboxes:
+    """The one for programs, and one for test code that opens with the first problem to have it."""
+
+    def __init__(self, programs: Sandbox, name: str, python: str | None) -> None:
+        """``name`` and ``python`` are those of the sandbox for programs."""
+        self.programs = programs
+        # Of the same kind, with a user id of its own as far as there is one.
+        worker = os.getpid() + FIRST_TESTER
+        self.testers = Testers(lambda: open_sandbox(name, python=python, worker=worker).sandbox)
+
+    def close(self) -> None:
+        """End every process; using them again starts them again."""
+        self.programs.close()
+        self.testers.close()
+
+
+def judge_submission(sandboxes: Sandboxes, problem: _Problem, job: _Job) -> JudgeReport:
     """Run one program on the tests its plan names.
 
     Raises:
@@ -271,11 +295,9 @@ def judge_submission(sandbox: Sandbox, problem: _Problem, job: _Job) -> JudgeRep
     task, plan = problem.task, job.plan
     source = job.source.decode("utf-8", "replace")
     todo = _order(problem, plan)
-    inputs = [problem.input_file(task.tests[stage.pool][i][0]) for stage, i in todo]
-    limits = Limits(cpu_time_s=task.cpu_time_s, memory_mib=task.memory_mib)
     results: dict[Stage, list[TestResult]] = {stage: [] for stage in plan.stages}
-    with contextlib.closing(sandbox.run(job.source, inputs, limits)) as runs:
-        run = _next(runs)
+    with contextlib.closing(_judged_runs(sandboxes, problem, job, todo)) as runs:
+        run, verdict = _next(runs)
         compiled, compiler_output = run.compiled, run.stderr
         current: Stage | None = None
         num_failed = 0
@@ -288,11 +310,14 @@ def judge_submission(sandbox: Sandbox, problem: _Problem, job: _Job) -> JudgeRep
             if job.cancelled:
                 break
             if position and compiled:  # a program that does not compile has one run for all tests
-                run = _next(runs)
-            stdin, expected = task.tests[stage.pool][index]
-            verdict = decide(run, stdin, expected, problem.checker, task.judging)
-            results[stage].append(_result(run, index, verdict, stage, source))
-            if verdict is not Verdict.ACCEPTED:
+                run, verdict = _next(runs)
+            if verdict is None:
+                stdin, expected = task.tests[stage.pool][index]
+                decided = decide(run, stdin, expected, problem.checker, task.judging)
+            else:
+                decided = verdict
+            results[stage].append(_result(run, index, decided, stage, source))
+            if decided is not Verdict.ACCEPTED:
                 problem.num_failures[stage.pool, index] += 1
                 num_failed += 1
                 num_failed_in[stage] += 1
@@ -323,7 +348,34 @@ def _order(problem: _Problem, plan: Plan) -> list[tuple[Stage, int]]:
     return todo
 
 
-def _next(runs: Iterator[RunResult]) -> RunResult:
+def _judged_runs(
+    sandboxes: Sandboxes, problem: _Problem, job: _Job, todo: list[tuple[Stage, int]]
+) -> Generator[JudgedRun, None, None]:
+    """The runs of one program on the tests, in order, and verdicts where functions are judged."""
+    task = problem.task
+    limits = Limits(cpu_time_s=task.cpu_time_s, memory_mib=task.memory_mib)
+    function = task.function
+    if function is None or not todo:
+        inputs = [problem.input_file(task.tests[stage.pool][i][0]) for stage, i in todo]
+        with contextlib.closing(sandboxes.programs.run(job.source, inputs, limits)) as runs:
+            for run in runs:
+                yield run, None
+        return
+    tests = []
+    for stage, index in todo:
+        stdin, expected = task.tests[stage.pool][index]
+        tests.append(FunctionTest(problem.input_file(stdin), expected, stage.keep_output))
+    if function.style is FunctionStyle.CALL:
+        judged = judge_calls(sandboxes.programs, function, job.source, tests, limits)
+    else:
+        judged = judge_asserts(
+            sandboxes.programs, sandboxes.testers, function, job.source, tests, limits
+        )
+    with contextlib.closing(judged):
+        yield from judged
+
+
+def _next(runs: Iterator[JudgedRun]) -> JudgedRun:
     run = next(runs, None)
     if run is None:
         raise SandboxError("the sandbox gave fewer results than there are inputs")

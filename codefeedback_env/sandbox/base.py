@@ -27,15 +27,18 @@ class Limits:
     compile_time_s: float = 10.0
     """CPU seconds to compile the program."""
 
+    waiting_s: float = 0.0
+    """How long it may have to wait for somebody else, beyond what its own work takes."""
+
     @property
     def wall_time_s(self) -> float:
         """After this long a program that has hardly used the CPU is sleeping, and dies."""
-        return 2 * self.cpu_time_s + 1
+        return 2 * self.cpu_time_s + 1 + self.waiting_s
 
     @property
     def backstop_s(self) -> float:
         """After this long any program dies, however starved of CPU it was."""
-        return max(20 * self.cpu_time_s, self.wall_time_s)
+        return max(20 * self.cpu_time_s + self.waiting_s, self.wall_time_s)
 
 
 class LimitHit(StrEnum):
@@ -76,12 +79,19 @@ class Sandbox(Protocol):
     """Whether hostile system calls end a program; else only its namespaces, if any, stop them."""
 
     def run(
-        self, source: bytes, inputs: Sequence["InputFile"], limits: Limits
+        self,
+        source: bytes,
+        inputs: Sequence["Input"],
+        limits: Limits,
+        function: bytes | None = None,
     ) -> Generator[RunResult, None, None]:
         """Compile ``source``, then run it on each input, in order, one result at a time.
 
         A program that does not compile gives exactly one result; so does an empty ``inputs``, for
         the compilation alone. Closing the generator cancels what has not run.
+
+        With ``function``, which ``zygote.functions.prepare`` reads, the source is not run as a
+        program: a function of it is called, or it is a test that calls one.
 
         Raises:
             SandboxError: the sandbox itself failed; results already given stand.
@@ -89,6 +99,13 @@ class Sandbox(Protocol):
 
     def close(self) -> None:
         """End every process; using the sandbox again starts it again."""
+
+
+class Input(Protocol):
+    """What becomes a program's stdin."""
+
+    def open(self) -> int:
+        """A new descriptor for it; the caller closes it."""
 
 
 @dataclass(slots=True)

@@ -4,23 +4,29 @@ from functools import cache
 from pathlib import Path
 
 _FOLDER = Path(__file__).with_name("zygote")
+_ONE_TEST = ("wire", "watch", "program", "system_calls", "seccomp", "one_test")
+_ZYGOTE = (
+    "wire",
+    "watch",
+    "program",
+    "system_calls",
+    "seccomp",
+    "landlock",
+    "privileges",
+    "children",
+    "leader",
+    "rehearsal",
+    "holes",
+    "huge_pages",
+    "zygote",
+)
+# They need half a dozen modules of the library, which would double what every fork costs.
+_FUNCTIONS = ("values", "exchange", "candidate", "explain", "tester", "functions")
 _NEEDED_BY = {  # in the order of their imports
-    "one_test": ("wire", "watch", "program", "system_calls", "seccomp", "one_test"),
-    "zygote": (
-        "wire",
-        "watch",
-        "program",
-        "system_calls",
-        "seccomp",
-        "landlock",
-        "privileges",
-        "children",
-        "leader",
-        "rehearsal",
-        "holes",
-        "huge_pages",
-        "zygote",
-    ),
+    "one_test": _ONE_TEST,
+    "one_function_test": (*_ONE_TEST[:-1], *_FUNCTIONS, _ONE_TEST[-1]),
+    "zygote": _ZYGOTE,
+    "function_zygote": (*_ZYGOTE[:-1], *_FUNCTIONS, _ZYGOTE[-1]),
 }
 
 BOOT = """\
@@ -42,9 +48,9 @@ module.main(sys.argv[2:])
 
 
 @cache
-def boot_code(module: str) -> bytes:
-    """What BOOT reads: the texts of ``module`` and of the modules it needs."""
-    texts = ((name, (_FOLDER / f"{name}.py").read_text("utf-8")) for name in _NEEDED_BY[module])
+def boot_code(purpose: str) -> bytes:
+    """What BOOT reads: the texts of the modules for a purpose, the last of which has the main()."""
+    texts = ((name, (_FOLDER / f"{name}.py").read_text("utf-8")) for name in _NEEDED_BY[purpose])
     return "\0".join(f"{name}\n{text}" for name, text in texts).encode()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Generator, Sequence
 
 from codefeedback_env.errors import SandboxError
 from codefeedback_env.sandbox.base import (
+    Input,
     InputFile,
     Limits,
     RunResult,
@@ -24,6 +25,8 @@ from codefeedback_env.sandbox.zygote import wire
 START_UP_S = 60.0
 """A jail that has not answered this long after its last possible answer is broken."""
 
+_NUM_FDS = 6  # of every test; one more says which function is called
+
 
 class PerTestSandbox:
     """Starts a jail and a fresh interpreter in it for each input."""
@@ -36,11 +39,15 @@ class PerTestSandbox:
         self._interpreter = interpreter
 
     def run(
-        self, source: bytes, inputs: Sequence[InputFile], limits: Limits
+        self,
+        source: bytes,
+        inputs: Sequence[Input],
+        limits: Limits,
+        function: bytes | None = None,
     ) -> Generator[RunResult, None, None]:
         """See Sandbox."""
         for stdin in inputs or (InputFile(b""),):
-            result = self._run_once(source, stdin, limits, compile_only=not inputs)
+            result = self._run_once(source, stdin, limits, function, compile_only=not inputs)
             yield result
             if not result.compiled:
                 return
@@ -49,7 +56,12 @@ class PerTestSandbox:
         """Nothing outlives a test."""
 
     def _run_once(
-        self, source: bytes, stdin: InputFile, limits: Limits, compile_only: bool
+        self,
+        source: bytes,
+        stdin: Input,
+        limits: Limits,
+        function: bytes | None,
+        compile_only: bool,
     ) -> RunResult:
         ours, theirs = socket.socketpair()
         with contextlib.ExitStack() as stack:
@@ -60,14 +72,17 @@ class PerTestSandbox:
                 stack.callback(os.close, fd)
                 return fd
 
+            purpose = "one_test" if function is None else "one_function_test"
             fds = [
-                keep(sealed_memory_file("boot", boot_code("one_test"))),
+                keep(sealed_memory_file("boot", boot_code(purpose))),
                 keep(sealed_memory_file("source", source)),
                 keep(stdin.open()),
                 keep(output_file("stdout")),
                 keep(output_file("stderr")),
                 theirs.fileno(),
             ]
+            if function is not None:
+                fds.append(keep(sealed_memory_file("function", function)))
             process = self._start(fds, limits, compile_only)
             theirs.close()
             try:
@@ -86,10 +101,11 @@ class PerTestSandbox:
         site = self._jail.site or self._interpreter.site
         command = [
             *python_command(self._interpreter.path),
-            *map(str, fds),
+            *map(str, fds[:_NUM_FDS]),
             site if self._interpreter.numpy_version else "",
             "compile" if compile_only else "run",
             "filtered" if self.filters_system_calls else "unfiltered",
+            "".join(map(str, fds[_NUM_FDS:])),
             *map(repr, limit_values(limits, self._jail)),
         ]
         return subprocess.Popen(

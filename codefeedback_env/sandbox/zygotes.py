@@ -11,10 +11,11 @@ import signal
 import socket
 import subprocess
 from collections.abc import Generator, Sequence
+from typing import NamedTuple
 
 from codefeedback_env.errors import SandboxError
 from codefeedback_env.sandbox.base import (
-    InputFile,
+    Input,
     Limits,
     RunResult,
     output_file,
@@ -38,8 +39,8 @@ BATCH_GROWTH = 4
 class ZygoteSandbox:
     """Runs programs in forks of an interpreter that waits inside a jail.
 
-    The jail starts with the first program; a second one, which has numpy loaded, with the first
-    program that mentions numpy.
+    The jail starts with the first program; others, for programs that mention numpy and for those
+    whose functions are called, with the first program that needs them.
     """
 
     filters_system_calls = True
@@ -49,13 +50,17 @@ class ZygoteSandbox:
         self.name = jail.name
         self._jail = jail
         self._interpreter = interpreter
-        self._zygotes: dict[bool, _Zygote] = {}
+        self._zygotes: dict[_Kind, _Zygote] = {}
 
     def run(
-        self, source: bytes, inputs: Sequence[InputFile], limits: Limits
+        self,
+        source: bytes,
+        inputs: Sequence[Input],
+        limits: Limits,
+        function: bytes | None = None,
     ) -> Generator[RunResult, None, None]:
         """See Sandbox."""
-        leader = self._lead(source, limits)
+        leader = self._lead(source, limits, function)
         with contextlib.closing(leader):
             if leader.compiler_message is not None:
                 yield RunResult(compiled=False, stderr=leader.compiler_message)
@@ -75,34 +80,46 @@ class ZygoteSandbox:
             zygote.close()
         self._zygotes.clear()
 
-    def _lead(self, source: bytes, limits: Limits) -> "_Leader":
+    def _lead(self, source: bytes, limits: Limits, function: bytes | None) -> "_Leader":
         """A leader that has compiled, or failed to.
 
         One that died over the compilation gets a second chance, lest somebody else had killed it.
         """
-        with_numpy = b"numpy" in source and self._interpreter.numpy_version is not None
-        leader = _Leader(self._zygote(with_numpy), source, limits)
+        kind = _Kind(
+            with_numpy=b"numpy" in source and self._interpreter.numpy_version is not None,
+            for_functions=function is not None,
+        )
+        leader = _Leader(self._zygote(kind), source, limits, function)
         if leader.died_compiling:
             leader.close()
-            leader = _Leader(self._zygote(with_numpy), source, limits)
+            leader = _Leader(self._zygote(kind), source, limits, function)
         return leader
 
-    def _zygote(self, with_numpy: bool) -> "_Zygote":
-        zygote = self._zygotes.get(with_numpy)
+    def _zygote(self, kind: "_Kind") -> "_Zygote":
+        zygote = self._zygotes.get(kind)
         if zygote is None:
-            zygote = _Zygote(self.name, self._jail, self._interpreter, with_numpy)
-            self._zygotes[with_numpy] = zygote
+            zygote = _Zygote(self.name, self._jail, self._interpreter, kind)
+            self._zygotes[kind] = zygote
         return zygote
+
+
+class _Kind(NamedTuple):
+    """What a zygote has loaded beforehand: everything there makes its forks dearer."""
+
+    with_numpy: bool
+    for_functions: bool
 
 
 class _Zygote:
     """The jail and its first process."""
 
-    def __init__(self, name: str, jail: Jail, interpreter: Interpreter, with_numpy: bool) -> None:
+    def __init__(self, name: str, jail: Jail, interpreter: Interpreter, kind: _Kind) -> None:
         self.name = name
         self.jail = jail
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        boot = sealed_memory_file("boot", boot_code("zygote"))
+        boot = sealed_memory_file(
+            "boot", boot_code("function_zygote" if kind.for_functions else "zygote")
+        )
         self._complaints: int | None = output_file(
             "complaints"
         )  # a pipe nobody reads would block when full
@@ -112,7 +129,7 @@ class _Zygote:
             *map(str, fds),
             "namespaces" if jail.has_namespaces else "landlock",
             (jail.site or interpreter.site) if interpreter.numpy_version else "",
-            "1" if with_numpy else "0",
+            "1" if kind.with_numpy else "0",
             *([] if jail.has_namespaces else (outside for outside, _ in interpreter.binds)),
         ]
         try:
@@ -170,7 +187,9 @@ class _Zygote:
 class _Leader:
     """The process in the jail that runs the tests of one submission."""
 
-    def __init__(self, zygote: _Zygote, source: bytes, limits: Limits) -> None:
+    def __init__(
+        self, zygote: _Zygote, source: bytes, limits: Limits, function: bytes | None
+    ) -> None:
         self._zygote = zygote
         self._limits = limits
         self.compiler_message: bytes | None = None
@@ -181,12 +200,12 @@ class _Leader:
         with theirs:
             self._pidfd = zygote.new_leader(theirs)
         try:
-            self._compile(source)
+            self._compile(source, function)
         except BaseException:
             self.close()
             raise
 
-    def run(self, inputs: Sequence[InputFile]) -> Generator[RunResult, None, None]:
+    def run(self, inputs: Sequence[Input]) -> Generator[RunResult, None, None]:
         """One batch of tests."""
         limit_s = self._limits.backstop_s + ANSWER_S
         with contextlib.ExitStack() as stack:
@@ -215,12 +234,15 @@ class _Leader:
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         os.close(self._pidfd)
 
-    def _compile(self, source: bytes) -> None:
+    def _compile(self, source: bytes, function: bytes | None) -> None:
         with contextlib.ExitStack() as stack:
             fds = [sealed_memory_file("source", source)]
             stack.callback(os.close, fds[0])
             fds.append(output_file("stderr"))
             stack.callback(os.close, fds[1])
+            if function is not None:
+                fds.append(sealed_memory_file("function", function))
+                stack.callback(os.close, fds[2])
             self._send(wire.LIMITS.pack(*limit_values(self._limits, self._zygote.jail)), fds)
             # The kernel kills it at the CPU limit; by the clock that can take much longer.
             answer = self._receive(20 * self._limits.compile_time_s + ANSWER_S)

@@ -20,6 +20,7 @@ from codefeedback_env.sandbox.zygote.wire import (
     FDS_PER_TEST,
     LIMIT_NAMES,
     LIMITS,
+    MAX_FDS_OF_SUBMISSION,
     MAX_TESTS_PER_MESSAGE,
     NOT_COMPILED,
 )
@@ -37,6 +38,8 @@ def lead(
 ) -> None:
     """Serve one submission: limits, source and a file for complaints first, then batches of tests.
 
+    A third file that comes with the limits says which function is called; see ``functions``.
+
     The caller has taken away capabilities and installed the leader's filter.
 
     Args:
@@ -46,7 +49,7 @@ def lead(
         has_namespaces: this is the first process of a PID namespace, which ends with it.
     """
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-    message, fds = receive(connection, 2)
+    message, fds = receive(connection, MAX_FDS_OF_SUBMISSION)
     if not message:
         return
     compiler_output = fds[1]
@@ -56,8 +59,16 @@ def lead(
     source = os.pread(fds[0], os.fstat(fds[0]).st_size, 0)
     os.close(fds[0])
     program.set_limits(limits)
+    run: program.Run = _run
     try:
-        code = program.compile_source(source)
+        if len(fds) == MAX_FDS_OF_SUBMISSION:
+            from codefeedback_env.sandbox.zygote import functions  # not in every zygote
+
+            function = os.pread(fds[2], os.fstat(fds[2]).st_size, 0)
+            os.close(fds[2])
+            code, namespace, run = functions.prepare(function, source)
+        else:
+            code, namespace = program.compile_source(source), program.fresh_main()
     except Exception as error:
         program.show_compile_error(error)
         connection.send(NOT_COMPILED)
@@ -65,7 +76,6 @@ def lead(
     del source
     program.import_in_advance(code, site)
     program.allow_long_integers()
-    namespace = program.fresh_main()
     program.limit_cpu(limits["cpu_time_s"])
     watcher = ChildWatcher(limits)
     gc.enable()
@@ -75,7 +85,7 @@ def lead(
         message, fds = receive(connection, FDS_PER_TEST * MAX_TESTS_PER_MESSAGE)
         if not message:
             return
-        run_tests(connection, code, namespace, fds, watcher, program_filter, has_namespaces)
+        run_tests(connection, code, namespace, fds, watcher, program_filter, has_namespaces, run)
 
 
 def run_tests(
@@ -86,6 +96,7 @@ def run_tests(
     watcher: ChildWatcher,
     program_filter: Filter,
     has_namespaces: bool,
+    run: program.Run = _run,
 ) -> None:
     """Run the program once for each three descriptors in ``fds``, and send a report after each."""
     numbers = iter(fds)
@@ -102,7 +113,7 @@ def run_tests(
                 die_with_parent()
             _seed_random()
             program_filter.install()
-            _exit(_run(code, namespace))
+            _exit(run(code, namespace))
         connection.send(watcher.report_on(child))
     for fd in fds:
         _close(fd)

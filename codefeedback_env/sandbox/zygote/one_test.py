@@ -28,18 +28,20 @@ def main(arguments: list[str]) -> None:
     """Run the program described by ``arguments`` and send one REPORT.
 
     Arguments: descriptors of source, stdin, stdout, stderr and report socket; the site folder;
-    "run" or "compile"; "filtered" or "unfiltered" system calls; then the limits in the order of
-    LIMIT_NAMES.
+    "run" or "compile"; "filtered" or "unfiltered" system calls; descriptor of the file for
+    ``functions.prepare`` or ""; then the limits in the order of LIMIT_NAMES.
     """
     source_fd, stdin_fd, stdout_fd, stderr_fd, report_fd = map(int, arguments[:5])
     site, task, system_calls = arguments[5:8]
-    limits = dict(zip(LIMIT_NAMES, map(float, arguments[8:]), strict=True))
+    function_fd = arguments[8]
+    limits = dict(zip(LIMIT_NAMES, map(float, arguments[9:]), strict=True))
     if sys.platform == "linux":
         seccomp.set_not_dumpable()  # so that the program cannot attach to this process
     system_call_filter = (
         seccomp.Filter(seccomp.one_shot_filter()) if system_calls == "filtered" else None
     )
-    source = os.pread(source_fd, os.fstat(source_fd).st_size, 0)
+    source = _content(source_fd)
+    function = _content(int(function_fd)) if function_fd else None
     wake_read, wake_write = os.pipe()
     for fd in (wake_read, wake_write):
         os.set_blocking(fd, False)
@@ -54,13 +56,14 @@ def main(arguments: list[str]) -> None:
         os.setpgid(0, 0)
         for number, fd in enumerate((stdin_fd, stdout_fd, stderr_fd)):
             os.dup2(fd, number)
-        _become_program(source, limits, site, phase_write, task, system_call_filter)
+        _become_program(source, function, limits, site, phase_write, task, system_call_filter)
     os.close(phase_write)
     os.write(report_fd, _supervise(child, phase_read, wake_read, report_fd, limits))
 
 
 def _become_program(
     source: bytes,
+    function: bytes | None,
     limits: dict[str, float],
     site: str,
     phase: int,
@@ -70,8 +73,14 @@ def _become_program(
     """Compile and run ``source`` in this process, which ends with it."""
     program.set_limits(limits)
     program.prepare_interpreter()
+    run: program.Run = program.run
     try:
-        code = program.compile_source(source)
+        if function is not None:
+            from codefeedback_env.sandbox.zygote import functions
+
+            code, namespace, run = functions.prepare(function, source)
+        else:
+            code, namespace = program.compile_source(source), program.fresh_main()
     except Exception as error:
         program.show_compile_error(error)
         os.write(phase, PHASE.pack(False, program.cpu_used_s()))
@@ -79,7 +88,6 @@ def _become_program(
     program.import_in_advance(code, site)
     program.seed_random()
     program.allow_long_integers()
-    namespace = program.fresh_main()
     program.limit_cpu(program.cpu_used_s() + limits["cpu_time_s"])
     os.write(phase, PHASE.pack(True, program.cpu_used_s()))
     if task == "compile":
@@ -87,7 +95,7 @@ def _become_program(
     os.closerange(3, 1 << 16)
     if system_call_filter is not None:
         system_call_filter.install(all_threads=True)
-    os._exit(program.run(code, namespace))
+    os._exit(run(code, namespace))
 
 
 def _supervise(
@@ -130,6 +138,10 @@ def _supervise(
         watch.wall_s(),
         usage.ru_maxrss / KIB_PER_MIB,
     )
+
+
+def _content(fd: int) -> bytes:
+    return os.pread(fd, os.fstat(fd).st_size, 0)
 
 
 def _read(fd: int) -> bytes:

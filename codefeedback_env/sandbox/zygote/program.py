@@ -12,6 +12,7 @@ import os
 import resource
 import sys
 import types
+from collections.abc import Callable
 
 FILE_NAME = "solution.py"
 MEMORY_SLACK_MIB = 256  # address space that is reserved but not used, such as stacks of threads
@@ -27,6 +28,9 @@ string struct textwrap threading time types typing
 """
 PRELOADED = frozenset(_PRELOADED.split())
 """Modules that are imported once for all tests of a program that mentions them."""
+
+Run = Callable[[types.CodeType, dict[str, object]], int]
+"""Runs code in a namespace; returns the exit status."""
 
 _STREAM_NAMES = {f"/dev/{name}": fd for fd, name in enumerate(("stdin", "stdout", "stderr"))}
 _STREAM_NAMES |= {f"/dev/fd/{fd}": fd for fd in range(3)}
@@ -89,14 +93,14 @@ def cpu_used_s() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def compile_source(source: bytes) -> types.CodeType:
+def compile_source(source: bytes, file_name: str = FILE_NAME) -> types.CodeType:
     """The program's code; raises whatever the compiler raises.
 
     int() still refuses more than 4300 digits here, which keeps the compilation of literals short.
     """
     if b"/dev/" in source or b"/proc/" in source:
         _let_open_find_the_standard_streams()
-    code: types.CodeType = compile(source, FILE_NAME, "exec", dont_inherit=True)
+    code: types.CodeType = compile(source, file_name, "exec", dont_inherit=True)
     return code
 
 
@@ -118,7 +122,7 @@ def import_in_advance(code: types.CodeType, site: str) -> None:
     """
     if site:
         sys.path.append(site)
-    names = _names_in(code)
+    names = names_in(code)
     wanted = sorted(names & PRELOADED)
     if site and any(name.partition(".")[0] == "numpy" for name in names):
         wanted.append("numpy")
@@ -159,14 +163,14 @@ def run(code: types.CodeType, namespace: dict[str, object]) -> int:
         status = _exit_status(end)
     except BaseException as error:
         status = 1
-        _show(error)
+        show(error)
     try:
         if "threading" in sys.modules:
             sys.modules["threading"]._shutdown()
         if "atexit" in sys.modules:
             sys.modules["atexit"]._run_exitfuncs()
     except BaseException as error:
-        _show(error)
+        show(error)
     try:
         # As at the interpreter's end: streams are flushed, the program's names go, which flushes
         # the files that only they held, and the first streams are flushed once more.
@@ -197,11 +201,12 @@ def _let_open_find_the_standard_streams() -> None:
     builtins.open = open
 
 
-def _names_in(code: types.CodeType) -> set[str]:
+def names_in(code: types.CodeType) -> set[str]:
+    """Every name that code mentions, as a variable or an attribute."""
     names = set(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            names |= _names_in(constant)
+            names |= names_in(constant)
     return names
 
 
@@ -213,8 +218,8 @@ def _lower(kind: int, value: int) -> None:
     resource.setrlimit(kind, (value, value))
 
 
-def _show(error: BaseException) -> None:
-    """Print the traceback without the frame of this module."""
+def show(error: BaseException) -> None:
+    """Print the traceback without the frame that called exec()."""
     if error.__traceback__ is not None:
         error.__traceback__ = error.__traceback__.tb_next
     sys.excepthook(type(error), error, error.__traceback__)

@@ -28,7 +28,10 @@ LIMIT_NAMES = (
 """The limits a run needs, in the order in which they are passed."""
 
 LIMITS = struct.Struct("=" + "d" * len(LIMIT_NAMES))
-"""A submission's limits; source and a file for the compiler's output come as descriptors."""
+"""A submission's limits; source and a file for the compiler's output come as descriptors, and where
+functions are called a file for ``functions.prepare``."""
+
+MAX_FDS_OF_SUBMISSION = 3
 
 READY, LEADER, PID, TESTS = b"R", b"L", b"P", b"T"
 """Kinds of messages: the zygote is up; make a leader; here is its pidfd; run these tests."""
