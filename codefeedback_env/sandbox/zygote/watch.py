@@ -2,15 +2,18 @@
 
 import time
 
-SLEEPER_CPU_SHARE = 0.05  # of the wall time since the last look; below it nothing was computed
+SLEEPER_CPU_SHARE = 0.05  # of the wall time of a window; below it nothing was computed
+LOOKS_PER_WINDOW = 4
+"""A window takes as many looks, each some time after the last: where the whole machine stood still,
+or this process did not get to look, the clock alone must not condemn a program."""
 
 
 class Watch:
     """Decides on one run, by its CPU time as far as possible.
 
-    Over is a run that has used its CPU time; one that, looked at every ``wall_time_s``, has hardly
-    used the CPU since the last look; and any after ``backstop_s``. A run that was only starved by a
-    busy machine goes on.
+    Over is a run that has used its CPU time; one that has hardly used the CPU in a window of
+    ``wall_time_s``; and any after ``backstop_s``. A run that was only starved by a busy machine
+    goes on.
     """
 
     def __init__(
@@ -25,9 +28,10 @@ class Watch:
         self.cpu_before_s = cpu_before_s
         self._cpu_limit_s = cpu_limit_s
         self._cpu_left_s = cpu_limit_s
-        self._look_every_s = wall_time_s
-        self._next_sleep_check_s = wall_time_s
-        self._cpu_at_last_check_s = 0.0
+        self._window_s = wall_time_s
+        self._next_look_s = wall_time_s / LOOKS_PER_WINDOW
+        self._num_looks = 0
+        self._cpu_before_window_s = 0.0
         self._backstop_s = backstop_s
         self._start = time.monotonic() if start_s is None else start_s
 
@@ -38,24 +42,26 @@ class Watch:
     def next_look_s(self) -> float:
         """Seconds until a single thread could reach a limit at the earliest."""
         wall = self.wall_s()
-        next_check = min(self._next_sleep_check_s, self._backstop_s) - wall
+        next_check = min(self._next_look_s, self._backstop_s) - wall
         return max(min(self._cpu_left_s, next_check), 0.0) + 0.001
 
     def is_over(self, cpu_time_s: float | None) -> bool:
         """Whether the process, with this much CPU time in all, has to go."""
         wall = self.wall_s()
-        if cpu_time_s is None:  # not measurable on this system: go by the wall clock
-            return wall > self._next_sleep_check_s
-        used = cpu_time_s - self.cpu_before_s
+        used = 0.0 if cpu_time_s is None else cpu_time_s - self.cpu_before_s
         self._cpu_left_s = max(self._cpu_limit_s - used, 0.0)
         if used > self._cpu_limit_s or wall > self._backstop_s:
             return True
-        if wall > self._next_sleep_check_s:
-            if used - self._cpu_at_last_check_s < SLEEPER_CPU_SHARE * self._look_every_s:
-                return True
-            self._cpu_at_last_check_s = used
-            self._next_sleep_check_s = wall + self._look_every_s
-        return False
+        if wall <= self._next_look_s:
+            return False
+        self._next_look_s = wall + self._window_s / LOOKS_PER_WINDOW
+        self._num_looks += 1
+        if self._num_looks % LOOKS_PER_WINDOW:
+            return False
+        # Where CPU time cannot be measured, every run counts as a sleeper: the wall clock decides.
+        is_sleeper = used - self._cpu_before_window_s < SLEEPER_CPU_SHARE * self._window_s
+        self._cpu_before_window_s = used
+        return is_sleeper
 
 
 def cpu_time_s(pid: int) -> float | None:
