@@ -106,6 +106,7 @@ def page(result: Mapping[str, Any]) -> str:
         "<h2>After training</h2>",
         _score_chart(runs),
         _score_table(runs),
+        _phases(runs),
         "<h2>The same problems before and after training</h2>",
         _transcripts(runs),
         "<h2>How it was made</h2>",
@@ -224,6 +225,30 @@ def _score_table(runs: Sequence[Mapping[str, Any]]) -> str:
         rows.append(cells)
     head = ("arm", "seed", "from", *CONDITION_NAMES, "CPU s", "wall s")
     return f'<div class="wide">{_table(head, rows, numeric={7, 8})}</div>'
+
+
+def _phases(runs: Sequence[Mapping[str, Any]]) -> str:
+    """Empty where the runs were stored without phases."""
+    timed = [run for run in _in_order(runs) if run.get("phases")]
+    if not timed:
+        return ""
+    names = list(timed[0]["phases"]["seconds"])
+    rows = [
+        [
+            run["arm"],
+            str(run["seed"]),
+            *(f"{run['phases']['seconds'][name]:.1f}" for name in names),
+            f"{run['phases']['outside_model']:.0%}",
+        ]
+        for run in timed
+    ]
+    head = ("arm", "seed", *(f"{name.replace('_', ' ')} s" for name in names), "outside model")
+    table = _table(head, rows, numeric=set(range(2, len(head))))
+    note = (
+        "Seconds of training. Outside the model is all but generating, scoring and updating: "
+        "judging, starting up and evaluating included."
+    )
+    return f'<h2>Where the time went</h2><p class="soft">{note}</p><div class="wide">{table}</div>'
 
 
 def _transcripts(runs: Sequence[Mapping[str, Any]]) -> str:

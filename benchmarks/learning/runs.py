@@ -1,7 +1,7 @@
 """One model, trained in one way and tried under every kind of feedback."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,12 @@ ARMS = {
 
 CONDITIONS = {**ARMS, "none": Feedback("none")}
 """How it is tried afterwards."""
+
+PHASES = ("generate", "judge_wait", "env", "score", "update", "sync", "evaluate", "checkpoint")
+"""Of an iteration, one after the other, as the trainer logs them in seconds."""
+
+OF_THE_MODEL = ("generate", "score", "update")
+"""Phases of forward passes, backward passes and the drawing of replies."""
 
 
 def training_settings(num_iterations: int, generator: str) -> dict[str, Any]:
@@ -104,8 +110,11 @@ def run(
     start, cpu_start = time.perf_counter(), time.process_time()
     feedback = ARMS[arm]
     curve: list[dict[str, Any]] = []
+    phases = dict.fromkeys(PHASES, 0.0)
 
     def observe(metrics: dict[str, Any]) -> None:
+        for name in PHASES:
+            phases[name] += metrics[f"{name}_s"]
         curve.append(_row(metrics, feedback.turn_limit))
         if metrics["iteration"] % 10 == 0:
             rates = ", ".join(f"{rate:.2f}" for rate in curve[-1]["solved_by_turn"])
@@ -145,6 +154,27 @@ def run(
         "sandbox": sandbox_of(shown[0]),
         "wall_s": round(end - start, 1),
         "cpu_s": round(cpu_end - cpu_start, 1),
+        "phases": phases_of(phases, end - start),
+    }
+
+
+def phases_of(seconds: Mapping[str, float], wall_s: float) -> dict[str, Any]:
+    """Where the time of training went.
+
+    Args:
+        seconds: of each of ``PHASES``, over all iterations.
+        wall_s: of training from loading the model to writing the last one.
+
+    Returns:
+        ``seconds``, with ``other`` for what is in no phase, such as starting the sandbox and the
+        evaluation before the first iteration, and ``outside_model``: the share of the wall time
+        that is not in ``OF_THE_MODEL``. Replies drawn while evaluating count as outside.
+    """
+    in_phases = {name: round(value, 2) for name, value in seconds.items()}
+    of_model = sum(seconds[name] for name in OF_THE_MODEL)
+    return {
+        "seconds": in_phases | {"other": round(wall_s - sum(seconds.values()), 2)},
+        "outside_model": round(1 - of_model / wall_s, 4),
     }
 
 

@@ -1,0 +1,1 @@
+"""Where the time of an RLEF iteration goes; see ``__main__``."""
