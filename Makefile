@@ -39,13 +39,14 @@ bubblewrap:
 
 # An agent that needs the feedback, with a transcript; then a model learns to use feedback, which takes
 # a few minutes, and writes a page about it.
-STORED := $(lastword $(sort $(wildcard benchmarks/results/learning-*.json)))
+STORED := benchmarks/results/learning-2026-11-21-cb7fd66e0f.json
 
 demo: setup
 	$(BIN)/codefeedback doctor
 	rm -rf runs/demo
 	$(BIN)/python -m agents evaluate --agent wrong-then-right --out runs/demo/wrong-then-right --transcript
-	$(BIN)/python -m benchmarks.learning --out runs/demo/learning $(if $(STORED),--stored $(STORED))
+	$(BIN)/codefeedback view runs/demo/wrong-then-right --html runs/demo/episodes.html
+	$(BIN)/python -m benchmarks.learning --out runs/demo/learning --stored $(STORED)
 
 test: setup
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow and not network and not gpu" tests

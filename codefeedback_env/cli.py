@@ -8,10 +8,16 @@ from collections.abc import Sequence
 from types import ModuleType
 
 import codefeedback_env
-from codefeedback_env.commands import data, doctor, judge, play
+from codefeedback_env.commands import data, doctor, judge, play, view
 from codefeedback_env.errors import CodeFeedbackError
 
-VERBS: dict[str, ModuleType] = {"doctor": doctor, "judge": judge, "play": play, "data": data}
+VERBS: dict[str, ModuleType] = {
+    "doctor": doctor,
+    "judge": judge,
+    "play": play,
+    "data": data,
+    "view": view,
+}
 
 USAGE_ERROR = 2
 INTERRUPTED = 128 + signal.SIGINT

@@ -20,7 +20,7 @@ ALLOWED = {
     "languages": set(),
     "spaces": set(),
     "order": set(),
-    "problem_checkers": set(),
+    "problem_checkers": {"problem_checkers"},
     "lookup": {"errors"},
     "verdicts": {"problem"},
     "episode": {"verdicts", "problem", "languages", "errors"},
@@ -33,9 +33,11 @@ ALLOWED = {
     "datasets": {"datasets", "verdicts", "problem", "languages", "errors", "lookup"}
     | {"problem_checkers"},
     "dialogue": {"judge", "datasets", "checkers", "parsing", "feedback", "rewards"} | VALUES,
+    "data_quality": {"data_quality", "judge", "datasets", "checkers"} | VALUES,
     "env": {"dialogue", "judge"} | VALUES,
     "vector": {"env", "dialogue", "judge"} | VALUES,
     "wrappers": {"env", "spaces"},
+    "viewer": {"viewer", "episode", "errors"},
 }
 ABOVE = {"make", "cli", "commands", "adapters", "__init__", "__main__"}  # may import everything
 FORBIDDEN_EVERYWHERE = {"torch", "transformers", "tokenizers", "vllm", "tests", "benchmarks"}

@@ -154,7 +154,7 @@ def test_the_transcript_is_of_a_solved_episode(
     [
         (["--agent", "refrence"], "did you mean 'reference'?"),
         (["--agent", "no-code", "--env", "CartPole-v1"], "unknown environment 'CartPole-v1'"),
-        (["--agent", "no-code", "--num-problems", "1000"], "there are 28 only"),
+        (["--agent", "no-code", "--num-problems", "1000"], "there are 60 only"),
         (["--agent", "no-code", "--feedback", "pubic"], "did you mean 'public'?"),
     ],
 )

@@ -1,34 +1,12 @@
-"""Checkers of problems with several right answers: one function for each kind of answer.
+"""Checkers of the problems that ship with the package."""
 
-A checker takes the test's stdin, the stored answer and the program's stdout, all as bytes, and says
-whether the program's answer is right. It may raise ValueError or IndexError for output it cannot
-read, which counts as wrong. It is trusted code and runs outside the sandbox, so it must be linear
-in what it reads and must not evaluate anything it reads.
-"""
-
-import re
-from collections.abc import Callable
-
-Checker = Callable[[bytes, bytes, bytes], bool]
-
-PROBLEM_CHECKERS: dict[str, Checker] = {}
-
-_INTEGER = re.compile(rb"-?[0-9]{1,18}")
-
-
-def _integers(output: bytes) -> list[int]:
-    """The whitespace-separated integers of ``output``; ValueError for any other token."""
-    tokens = output.split()
-    for token in tokens:
-        if not _INTEGER.fullmatch(token):
-            raise ValueError(f"not an integer: {token[:20]!r}")
-    return [int(token) for token in tokens]
+from codefeedback_env.problem_checkers.checker import Checker, integers
 
 
 def _pair_with_sum(stdin: bytes, expected: bytes, output: bytes) -> bool:
     """Two different 1-based positions whose values have the wanted sum, or -1."""
     num_values, wanted, *values = map(int, stdin.split())
-    answer = _integers(output)
+    answer = integers(output)
     if expected.split() == [b"-1"] or len(answer) != 2:
         return answer == [-1] and expected.split() == [b"-1"]
     first, second = answer
@@ -42,7 +20,7 @@ def _half_of_volumes(stdin: bytes, expected: bytes, output: bytes) -> bool:
     num_volumes = int(stdin)
     if expected.split() == [b"IMPOSSIBLE"] or output.split() == [b"IMPOSSIBLE"]:
         return output.split() == expected.split()
-    count, *volumes = _integers(output)
+    count, *volumes = integers(output)
     return (
         count == len(volumes) == len(set(volumes))
         and all(1 <= volume <= num_volumes for volume in volumes)
@@ -50,16 +28,12 @@ def _half_of_volumes(stdin: bytes, expected: bytes, output: bytes) -> bool:
     )
 
 
-PROBLEM_CHECKERS["pair-with-sum"] = _pair_with_sum
-PROBLEM_CHECKERS["half-of-volumes"] = _half_of_volumes
-
-
 def _topological_order(stdin: bytes, expected: bytes, output: bytes) -> bool:
     """The numbers 1 to n, ``a`` before ``b`` for each pair of the input, or IMPOSSIBLE."""
     if expected.split() == [b"IMPOSSIBLE"] or output.split() == [b"IMPOSSIBLE"]:
         return output.split() == expected.split()
     num_steps, _, *ends = map(int, stdin.split())
-    order = _integers(output)
+    order = integers(output)
     position = {step: i for i, step in enumerate(order)}
     if len(order) != num_steps or position.keys() != set(range(1, num_steps + 1)):
         return False
@@ -72,7 +46,7 @@ def _smoke_escape(stdin: bytes, expected: bytes, output: bytes) -> bool:
         return output.split() == expected.split()
     moves = output.split()[-1]
     num_moves = int(expected.split()[0])
-    if len(output.split()) != 2 or _integers(output.split()[0]) != [num_moves]:
+    if len(output.split()) != 2 or integers(output.split()[0]) != [num_moves]:
         return False
     if len(moves) != num_moves or not set(moves) <= set(b"UDLR"):
         return False
@@ -118,6 +92,41 @@ def _keypad_tape(stdin: bytes, expected: bytes, output: bytes) -> bool:
     return all(seen)
 
 
-PROBLEM_CHECKERS["topological-order"] = _topological_order
-PROBLEM_CHECKERS["smoke-escape"] = _smoke_escape
-PROBLEM_CHECKERS["keypad-tape"] = _keypad_tape
+def _cast(stdin: bytes, expected: bytes, output: bytes) -> bool:
+    """The largest number of pairs (actor, role) that the input allows, nobody and no role twice."""
+    num_actors, num_roles = map(int, stdin.split(None, 2)[:2])
+    rows = [line.split()[1:] for line in stdin.splitlines()[1 : num_actors + 1]]
+    plays = [set(map(int, row)) for row in rows]
+    count, *answer = integers(output)
+    if count != int(expected.split()[0]) or len(answer) != 2 * count:
+        return False
+    actors, roles = answer[::2], answer[1::2]
+    if len(set(actors)) != count or len(set(roles)) != count:
+        return False
+    return all(
+        1 <= actor <= num_actors and 1 <= role <= num_roles and role in plays[actor - 1]
+        for actor, role in zip(actors, roles, strict=True)
+    )
+
+
+def _seating(stdin: bytes, expected: bytes, output: bytes) -> bool:
+    """One letter L or R for each guest, so that every line ``a X b Y`` is met at one end."""
+    if expected.split() == [b"IMPOSSIBLE"] or output.split() == [b"IMPOSSIBLE"]:
+        return output.split() == expected.split()
+    num_guests, _, *rules = stdin.split()
+    (seats,) = output.split()
+    if len(seats) != int(num_guests) or not set(seats) <= set(b"LR"):
+        return False
+    met = [seats[int(g) - 1] == side[0] for g, side in zip(rules[::2], rules[1::2], strict=True)]
+    return all(map(max, met[::2], met[1::2]))
+
+
+BUNDLED_CHECKERS: dict[str, Checker] = {
+    "pair-with-sum": _pair_with_sum,
+    "half-of-volumes": _half_of_volumes,
+    "topological-order": _topological_order,
+    "smoke-escape": _smoke_escape,
+    "keypad-tape": _keypad_tape,
+    "cast": _cast,
+    "seating": _seating,
+}
