@@ -96,6 +96,20 @@ gymnasium.register(
     vector_entry_point="codefeedback_env.make:make_vector_env",
     kwargs={"dataset": "code_contests", "split": "bundled", "problem_filter": "paper"},
 )
+for _id, _dataset, _split in (
+    ("CodeContestsPlus-v0", "code_contests_plus", "1x"),
+    ("APPS-v0", "apps", "test"),
+    ("TACO-v0", "taco", "test"),
+    ("LiveCodeBench-v0", "live_code_bench", "release_v6"),
+    ("HumanEvalPlus-v0", "human_eval_plus", "test"),
+    ("MBPPPlus-v0", "mbpp_plus", "test"),
+):
+    gymnasium.register(
+        id=_id,
+        entry_point="codefeedback_env.make:make_env",
+        vector_entry_point="codefeedback_env.make:make_vector_env",
+        kwargs={"dataset": _dataset, "split": _split},
+    )
 gymnasium.register(
     id="CodeFeedback-v0",
     entry_point="codefeedback_env.make:make_env",

@@ -111,6 +111,7 @@ class EpisodeRules:
             "dataset": self.problems.name,
             "split": self.problems.split,
             "fingerprint": self.problems.data_fingerprint,
+            "num_excluded": self.problems.num_excluded,
             "turn_limit": self.turn_limit,
             "feedback": self.feedback.value,
             "feedback_format": repr(self.feedback_format),

@@ -1,5 +1,6 @@
 """The environment of RLEF as a Gymnasium environment."""
 
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ from codefeedback_env.errors import (
 )
 from codefeedback_env.judge.protocol import JudgeReport, PackedProblem, Plan, WorkerInfo
 from codefeedback_env.languages import Submission
-from codefeedback_env.order import ProblemOrder
+from codefeedback_env.order import ProblemOrder, random_state, restored_random
 from codefeedback_env.spaces import UnicodeText
 
 MAX_SANDBOX_FAILURES = 2  # in a row; one more is raised
@@ -192,6 +193,36 @@ class CodeFeedbackEnv(gymnasium.Env[str, str]):
             outcome.info,
         )
 
+    def get_state(self) -> dict[str, Any]:
+        """The place in the order of problems and of all random numbers, as JSON has it."""
+        return {
+            "problems": self.rules.problems.fingerprint,
+            "order": None if self._order is None else self._order.state(),
+            "random": random_state(self.np_random),
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on where ``get_state`` was called, with the next ``reset()`` without a seed.
+
+        An episode under way is dropped.
+
+        Raises:
+            ConfigError: this is no such state, or one of other problems.
+        """
+        problems = self.rules.problems
+        try:
+            if state["problems"] != problems.fingerprint:
+                raise ValueError(
+                    f"it is of problems with the fingerprint {state['problems']!r}, and here are "
+                    f"{problems!r}; use the dataset, filter and shard it was saved with"
+                )
+            order = state["order"] and ProblemOrder.from_state(state["order"], len(problems))
+            random = restored_random(state["random"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"this state cannot be taken up: {error}") from error
+        self.np_random = random
+        self._order, self._dialogue, self._is_over = order, None, True
+
     @property
     def last_episode(self) -> Episode | None:
         """The record of the episode that ended last, None before the first end."""
@@ -222,9 +253,11 @@ class CodeFeedbackEnv(gymnasium.Env[str, str]):
     def __repr__(self) -> str:
         """Which problems, which feedback, how many turns."""
         problems = self.rules.problems
+        excluded = f" ({problems.num_excluded} excluded)" if problems.num_excluded else ""
         return (
             f"<{type(self).__name__} {problems.name}, split {problems.split!r}: {len(problems)} "
-            f"problems, feedback {self.rules.feedback.value!r}, {self.rules.turn_limit} turns>"
+            f"problems{excluded}, feedback {self.rules.feedback.value!r}, "
+            f"{self.rules.turn_limit} turns>"
         )
 
     __str__ = __repr__

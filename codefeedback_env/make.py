@@ -7,13 +7,20 @@ from typing import Any
 from gymnasium.vector import AutoresetMode
 
 from codefeedback_env.checkers import Judging
+from codefeedback_env.datasets.apps import load_apps
 from codefeedback_env.datasets.bundled.load import load_bundled
 from codefeedback_env.datasets.code_contests import load_code_contests
+from codefeedback_env.datasets.code_contests_plus import load_code_contests_plus
+from codefeedback_env.datasets.exclusions.lists import KNOWN_BAD, ExcludeOption, without_excluded
+from codefeedback_env.datasets.human_eval import load_human_eval, load_human_eval_plus
+from codefeedback_env.datasets.live_code_bench import LATEST_RELEASE, load_live_code_bench
+from codefeedback_env.datasets.mbpp import load_mbpp, load_mbpp_plus
 from codefeedback_env.datasets.problem_set import (
     PROBLEM_FILTERS,
     ProblemSet,
     ProblemSummary,
 )
+from codefeedback_env.datasets.taco import load_taco
 from codefeedback_env.dialogue import EpisodeRules, FeedbackSource
 from codefeedback_env.env import CodeFeedbackEnv, JudgeLike
 from codefeedback_env.errors import ConfigError
@@ -28,9 +35,22 @@ from codefeedback_env.vector import CodeFeedbackVectorEnv
 BUNDLED = "bundled"
 DATASETS: dict[str, Callable[[str | Path | None, str], ProblemSet]] = {
     "code_contests": load_code_contests,
+    "code_contests_plus": load_code_contests_plus,
+    "apps": load_apps,
+    "taco": load_taco,
+    "live_code_bench": load_live_code_bench,
+    "human_eval": load_human_eval,
+    "human_eval_plus": load_human_eval_plus,
+    "mbpp": load_mbpp,
+    "mbpp_plus": load_mbpp_plus,
 }
 DEFAULT_DATASET = "code_contests"  # the format of a file whose dataset is not named
-DEFAULT_SPLIT = "train"
+DEFAULT_SPLITS = {
+    **dict.fromkeys(DATASETS, "test"),
+    "code_contests": "train",
+    "code_contests_plus": "1x",
+    "live_code_bench": LATEST_RELEASE,
+}
 CUSTOM_SPLIT = "custom"  # what a single file is called that nobody named
 
 DatasetOption = str | Path | ProblemSet | None
@@ -38,7 +58,11 @@ FilterOption = str | Callable[[ProblemSummary], bool] | None
 
 
 def load_problems(
-    dataset: DatasetOption = None, *, path: str | Path | None = None, split: str | None = None
+    dataset: DatasetOption = None,
+    *,
+    path: str | Path | None = None,
+    split: str | None = None,
+    exclude: ExcludeOption = KNOWN_BAD,
 ) -> ProblemSet:
     """The problems of a dataset.
 
@@ -48,16 +72,26 @@ def load_problems(
         path: where the data of a named dataset lies; without ``dataset`` it is read as CodeContests
             rows.
         split: "bundled" for the problems that come with the package, else the dataset's split. If
-            not given "train", or "custom" for a single file.
+            not given, "custom" for a single file, else "train" for CodeContests, "1x" for
+            CodeContests+, the latest release for LiveCodeBench and "test" for the rest.
+        exclude: problems to leave out: "known-bad" for the list that comes with the package, which
+            does not apply to a ProblemSet; None for none; the path of an ``exclusions.toml``, as
+            ``codefeedback data report`` writes it; or ids.
 
     Raises:
         UnknownNameError: there is no such dataset.
-        ConfigError: neither dataset nor path is given.
+        ConfigError: neither dataset nor path is given, or ``exclude`` cannot work.
         DatasetNotFoundError: no data there; the message says how to get it.
         DatasetError: the data cannot be read; the message names file, row and field.
     """
     if isinstance(dataset, ProblemSet):
-        return dataset
+        return dataset if exclude == KNOWN_BAD else without_excluded(dataset, exclude)
+    return without_excluded(_load_problems(dataset, path, split), exclude)
+
+
+def _load_problems(
+    dataset: str | Path | None, path: str | Path | None, split: str | None
+) -> ProblemSet:
     if isinstance(dataset, Path):
         dataset, path = None, dataset
     if dataset is None and path is None:
@@ -71,13 +105,15 @@ def load_problems(
         return load_bundled()
     if dataset is not None and dataset not in DATASETS and Path(dataset).exists():
         dataset, path = None, dataset
-    load = look_up("dataset", dataset or DEFAULT_DATASET, {**DATASETS, BUNDLED: None})
+    name = dataset or DEFAULT_DATASET
+    load = look_up("dataset", name, {**DATASETS, BUNDLED: None})
     assert load is not None  # BUNDLED is done with
+    default_split = DEFAULT_SPLITS[name]
     if path is None:
-        return load_bundled() if split == BUNDLED else load(None, split or DEFAULT_SPLIT)
+        return load_bundled() if split == BUNDLED else load(None, split or default_split)
     # The data at a path is never the bundled one, whatever the environment's default split is.
     if split in (None, BUNDLED):
-        split = DEFAULT_SPLIT if Path(path).is_dir() else CUSTOM_SPLIT
+        split = default_split if Path(path).is_dir() else CUSTOM_SPLIT
     return load(path, split)
 
 
@@ -86,6 +122,7 @@ def make_rules(
     dataset: DatasetOption = None,
     path: str | Path | None = None,
     split: str | None = None,
+    exclude: ExcludeOption = KNOWN_BAD,
     problem_filter: FilterOption = None,
     shard: tuple[int, int] | None = None,
     turn_limit: int = 3,
@@ -98,7 +135,7 @@ def make_rules(
     time_factor: float = 1.0,
 ) -> EpisodeRules:
     """How episodes go, from an environment's options; see ``make_env``."""
-    problems = load_problems(dataset, path=path, split=split)
+    problems = load_problems(dataset, path=path, split=split, exclude=exclude)
     if isinstance(problem_filter, str):
         problem_filter = look_up("problem filter", problem_filter, PROBLEM_FILTERS)
     if problem_filter is not None:
@@ -159,6 +196,8 @@ def make_env(
         dataset: a name, a path or a ProblemSet; see ``load_problems``.
         path: where the data lies.
         split: of the dataset, or "bundled".
+        exclude: problems to leave out: "known-bad", None, the path of an exclusions.toml, or ids;
+            see ``load_problems``.
         problem_filter: "paper" (problems with public and private tests), "all", a ProblemFilter, or
             a function of a ProblemSummary.
         shard: (i, n): every n-th problem from the i-th on.

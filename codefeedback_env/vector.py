@@ -2,7 +2,7 @@
 
 import queue
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -168,6 +168,26 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
         stacked = self._stack([result for _, result in results])
         stacked[4]["env_id"] = np.array([env_id for env_id, _ in results], dtype=np.int64)
         return stacked
+
+    def get_state(self) -> dict[str, Any]:
+        """The places of all environments in their orders of problems, as JSON has it."""
+        return {"envs": [env.get_state() for env in self._envs]}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on where ``get_state`` was called, with the next ``reset()`` without a seed.
+
+        Episodes under way are dropped.
+
+        Raises:
+            ConfigError: this is no such state, or one of other environments.
+        """
+        envs = state.get("envs")
+        if not isinstance(envs, list) or len(envs) != self.num_envs:
+            num_envs = len(envs) if isinstance(envs, list) else "no"
+            raise ConfigError(f"a state of {num_envs} environments, and here are {self.num_envs}.")
+        self._abandon_steps(range(self.num_envs))
+        for env, env_state in zip(self._envs, envs, strict=True):
+            env.set_state(env_state)
 
     def last_episode(self, env_id: int) -> Episode | None:
         """The record of the episode that ended last in one environment."""

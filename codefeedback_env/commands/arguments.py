@@ -48,7 +48,7 @@ def add_judge_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def open_problems(arguments: argparse.Namespace) -> ProblemSet | None:
-    """The problems asked for, None where the arguments name none.
+    """The problems asked for, also those on exclusion lists; None where the arguments name none.
 
     Raises:
         CodeFeedbackError: there are no such problems.
@@ -58,7 +58,9 @@ def open_problems(arguments: argparse.Namespace) -> ProblemSet | None:
     if dataset is not None:
         look_up("dataset", dataset, DATASET_NAMES)
     if place is None:
-        return None if dataset is None else load_problems(dataset, split=arguments.split)
+        return (
+            None if dataset is None else load_problems(dataset, split=arguments.split, exclude=None)
+        )
     if place in DATASET_NAMES:
         if dataset not in (None, place):
             raise ConfigError(
@@ -67,10 +69,10 @@ def open_problems(arguments: argparse.Namespace) -> ProblemSet | None:
             )
         if place == BUNDLED and arguments.split not in (None, BUNDLED):
             raise ConfigError(f"the bundled problems have no split {arguments.split!r}.")
-        return load_problems(place, split=arguments.split)
+        return load_problems(place, split=arguments.split, exclude=None)
     if not Path(place).exists() and Path(place).name == place and not Path(place).suffix:
         look_up("dataset, file or directory", place, DATASET_NAMES)
-    return load_problems(dataset, path=place, split=arguments.split)
+    return load_problems(dataset, path=place, split=arguments.split, exclude=None)
 
 
 def open_judge(arguments: argparse.Namespace) -> Judge:

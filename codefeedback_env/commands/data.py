@@ -5,12 +5,12 @@ from pathlib import Path
 
 from rich.table import Table
 
-from codefeedback_env.commands import data_check
+from codefeedback_env.commands import data_cache, data_check, data_report
 from codefeedback_env.commands.console import PlainConsole
 from codefeedback_env.datasets.fetch import HUB_DATASETS, data_directory, fetch
 from codefeedback_env.datasets.rows import open_rows
 from codefeedback_env.errors import CodeFeedbackError, ConfigError, DatasetNotFoundError
-from codefeedback_env.make import BUNDLED, DATASETS, DEFAULT_SPLIT, load_problems
+from codefeedback_env.make import BUNDLED, DATASETS, DEFAULT_SPLITS, load_problems
 
 HELP = "check, fetch and list datasets"
 DESCRIPTION = "Datasets of problems: check their tests and programs, fetch them, list them."
@@ -23,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check = verbs.add_parser("check", help=data_check.HELP, description=data_check.DESCRIPTION)
     data_check.add_arguments(check)
 
+    report = verbs.add_parser("report", help=data_report.HELP, description=data_report.DESCRIPTION)
+    data_report.add_arguments(report)
+
     get = verbs.add_parser(
         "fetch",
         help="download a dataset",
@@ -32,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     get.add_argument("name", metavar="NAME", help=f"one of: {', '.join(HUB_DATASETS)}")
     get.add_argument("--out", type=Path, metavar="DIR", help="where to (default: see data list)")
     get.add_argument("--split", nargs="+", metavar="SPLIT", help="which splits (default: all)")
+
+    cache = verbs.add_parser("cache", help=data_cache.HELP, description=data_cache.DESCRIPTION)
+    data_cache.add_arguments(cache)
 
     listing = verbs.add_parser(
         "list",
@@ -55,13 +61,16 @@ def run_list(arguments: argparse.Namespace) -> int:
     table = Table("dataset", "split", "state")
     table.add_row(BUNDLED, BUNDLED, f"{len(load_problems(BUNDLED))} problems")
     for name in DATASETS:
-        for split in HUB_DATASETS[name].splits if name in HUB_DATASETS else (DEFAULT_SPLIT,):
+        for split in HUB_DATASETS[name].splits if name in HUB_DATASETS else (DEFAULT_SPLITS[name],):
             table.add_row(name, split, _state(data_directory(name), split))
     console = PlainConsole(soft_wrap=True)
     console.print(table, soft_wrap=False)
     for name in DATASETS:
         console.print(f"{name} is looked for in {data_directory(name)}")
-    console.print("`codefeedback data fetch NAME` gets it; CODEFEEDBACK_DATA moves the place.")
+    console.print(
+        f"`codefeedback data fetch NAME` gets {', '.join(HUB_DATASETS)}; docs/datasets.md says how "
+        "to get the others. CODEFEEDBACK_DATA moves the place."
+    )
     return 0
 
 

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import IO
 
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +26,7 @@ from codefeedback_env.commands.console import PlainConsole
 from codefeedback_env.commands.in_flight import collect_in_order
 from codefeedback_env.commands.json_lines import open_output
 from codefeedback_env.commands.progress import progress
+from codefeedback_env.datasets.inspection import leaving_out_unreadable_rows
 from codefeedback_env.datasets.problem_set import ProblemSet
 from codefeedback_env.errors import (
     CodeFeedbackError,
@@ -74,6 +76,8 @@ class Finding:
     """Something wrong with a problem; the fields are those of the JSON lines."""
 
     problem_id: str
+    """Of a row that cannot be read, its file and number."""
+
     kind: Kind
     detail: str
 
@@ -102,10 +106,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Check a dataset and print what was found; 1 if there is something, else 0."""
     if arguments.limit is not None and arguments.limit < 1:
         raise ConfigError(f"--limit {arguments.limit} must be at least 1.")
-    problems = open_problems(arguments)
+    with leaving_out_unreadable_rows() as unreadable_rows:
+        problems = open_problems(arguments)
     if problems is None:
         problems = load_problems(BUNDLED)
     ids = problems.ids[: arguments.limit]
+    unreadable = [
+        Finding(
+            problem_id=row.place, kind=Kind.UNREADABLE, detail=f"field {row.field!r}: {row.message}"
+        )
+        for row in unreadable_rows
+    ]
     summary = _Summary()
     with closing(open_judge(arguments)) as judge:
         machine = judge.info()
@@ -120,14 +131,21 @@ def run(arguments: argparse.Namespace) -> int:
             open_output(arguments.json) as output,
             progress("problems", len(ids)) as advance,
         ):
+            if unreadable:
+                summary.add(ProblemCheck(findings=unreadable), num_problems=0)
+                _write(unreadable, output, arguments)
             for check in collect_in_order(started, num_workers + 1):
                 summary.add(check)
-                if arguments.json is not None:
-                    for finding in check.findings:
-                        print(json.dumps(asdict(finding)), file=output)
+                _write(check.findings, output, arguments)
                 advance()
     summary.print(arguments.json)
     return 1 if summary.num_findings else 0
+
+
+def _write(findings: list[Finding], output: IO[str], arguments: argparse.Namespace) -> None:
+    if arguments.json is not None:
+        for finding in findings:
+            print(json.dumps(asdict(finding)), file=output)
 
 
 def start_check(problems: ProblemSet, problem_id: str, judge: Judge) -> Callable[[], ProblemCheck]:
@@ -260,13 +278,14 @@ class _Summary:
     def num_findings(self) -> int:
         return self._kinds.total()
 
-    def add(self, check: ProblemCheck) -> None:
+    def add(self, check: ProblemCheck, num_problems: int = 1) -> None:
         self._kinds.update(finding.kind for finding in check.findings)
         self._shown += check.findings[: MAX_ROWS_SHOWN - len(self._shown)]
-        self._num_problems += 1
+        self._num_problems += num_problems
         self._num_reference_programs += check.num_reference_programs
         self._num_wrong_programs += check.num_wrong_programs
-        self._num_without_reference += not check.num_reference_programs
+        if not check.num_reference_programs:
+            self._num_without_reference += num_problems
 
     def print(self, json_path: Path | None) -> None:
         console = PlainConsole()

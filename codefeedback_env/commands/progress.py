@@ -52,7 +52,7 @@ def progress(
 class _Lines:
     def __init__(self, noun: str, total: int | None) -> None:
         self._noun = noun
-        self._of_total = "" if total is None else f" of {total}"
+        self._total = total
         self._count = 0
         self._start = self._last_line = time.monotonic()
 
@@ -62,8 +62,12 @@ class _Lines:
         if now - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = now
             rate = self._count / (now - self._start)
+            of_total = left = ""
+            if self._total is not None:
+                of_total = f" of {self._total}"
+                left = f", {(self._total - self._count) / rate:.0f} s left"
             print(
-                f"{self._count}{self._of_total} {self._noun}, {rate:.3g} a second",
+                f"{self._count}{of_total} {self._noun}, {rate:.3g} a second{left}",
                 file=sys.stderr,
                 flush=True,
             )

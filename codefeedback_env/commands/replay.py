@@ -296,7 +296,7 @@ def _rules(episode: Episode) -> _Rules:
 
 def _load(dataset: str, split: str) -> ProblemSet:
     try:
-        return load_problems(dataset, split=split)
+        return load_problems(dataset, split=split, exclude=None)
     except CodeFeedbackError as error:
         raise RecordError(
             f"the problems of the record cannot be loaded: {error} Give PROBLEMS where they lie "

@@ -2,16 +2,22 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from codefeedback_env.datasets.cached_source import cached
+from codefeedback_env.datasets.checker_overlay import overlay_checker
 from codefeedback_env.datasets.code_contests_enums import difficulty_name, judge_name
 from codefeedback_env.datasets.fetch import data_directory
 from codefeedback_env.datasets.fields import Fields
 from codefeedback_env.datasets.hidden_tests import clean_hidden_tests
+from codefeedback_env.datasets.inspection import scan_rows
 from codefeedback_env.datasets.problem_set import ProblemSet, ProblemSummary, WrongProgram
+from codefeedback_env.datasets.row_source import RowProblem, unique_id
 from codefeedback_env.datasets.rows import Rows, open_rows
-from codefeedback_env.errors import DatasetNotFoundError
+from codefeedback_env.datasets.several_answers import accepts_several_answers
+from codefeedback_env.errors import DatasetError, DatasetNotFoundError
 from codefeedback_env.languages import LANGUAGES, Submission
 from codefeedback_env.problem import Problem, TestCase
 from codefeedback_env.verdicts import Verdict
@@ -20,8 +26,9 @@ _POOLS = ("public_tests", "private_tests", "generated_tests")
 
 # Inputs are short and outputs may be long, so the number of tests is read off the inputs.
 _SUMMARY_COLUMNS = (
-    *("name", "difficulty", "cf_rating", "cf_tags"),
+    *("name", "difficulty", "cf_rating", "cf_tags", "description", "source", "checker"),
     *(f"{pool}.input" for pool in _POOLS),
+    "solutions.language",
 )
 _PROBLEM_COLUMNS = (
     *("name", "description", *_POOLS, "source", "difficulty", "cf_tags"),
@@ -53,7 +60,7 @@ def load_code_contests(path: str | Path | None = None, split: str = "train") -> 
         DatasetError: the data cannot be read.
     """
     if path is not None:
-        return ProblemSet(CodeContestsSource(open_rows(path, split), split=split))
+        return ProblemSet(cached(CodeContestsSource(open_rows(path, split), split=split)))
     if split == "bundled":
         # Here and not above, because the bundled problems are read through this module.
         from codefeedback_env.datasets.bundled.load import load_bundled
@@ -69,7 +76,7 @@ def load_code_contests(path: str | Path | None = None, split: str = "train") -> 
             "`codefeedback data fetch code_contests`, or give path= a file or directory that "
             'holds it; split="bundled" works offline.'
         ) from error
-    return ProblemSet(CodeContestsSource(rows, split=split))
+    return ProblemSet(cached(CodeContestsSource(rows, split=split)))
 
 
 class CodeContestsSource:
@@ -83,7 +90,8 @@ class CodeContestsSource:
     A problem's id is its name without blanks around it; where a name comes up again, the later
     ones get " (2)", " (3)" and so on. The name as stored is in ``Problem.source``, beside
     ``dataset``, ``split``, ``judge``, ``time_limit`` and ``memory_limit`` ("given" or "not given")
-    and, only where they apply, ``translated``, ``input_file``, ``output_file`` and
+    and, only where they apply, ``translated``, ``input_file``, ``output_file``, ``checker``
+    ("overlay" where ``checker_overlay.toml`` and not the row names the checker) and
     ``dropped_tests``, the number of hidden tests that ``clean_hidden_tests`` took out. Summaries
     count the tests as stored, before that.
     """
@@ -92,35 +100,28 @@ class CodeContestsSource:
         """The problems in ``rows``; ``name`` and ``split`` are what records call them."""
         self.name = name
         self.split = split
-        self._rows = rows
+        self.rows = rows
+
+    @cached_property
+    def _entries(self) -> tuple[tuple[int, ProblemSummary], ...]:
+        """Row number and summary of each problem, read in one pass."""
+        entries: list[tuple[int, ProblemSummary]] = []
+        ids: set[str] = set()
+        for index, summary in scan_rows(self.rows, _SUMMARY_COLUMNS, _read_entry):
+            problem_id = unique_id(summary.id, ids)
+            ids.add(problem_id)
+            entries.append((index, replace(summary, id=problem_id)))
+        return tuple(entries)
 
     @cached_property
     def summaries(self) -> tuple[ProblemSummary, ...]:
         """One summary for each row, read in one pass at the first use."""
-        summaries: list[ProblemSummary] = []
-        ids: set[str] = set()
-        for index, row in enumerate(self._rows.scan(_SUMMARY_COLUMNS)):
-            fields = Fields(row, self._rows.place(index))
-            problem_id = _unique(fields.required_text("name").strip(), ids)
-            ids.add(problem_id)
-            num_public, num_private, num_generated = (fields.count(p, "input") for p in _POOLS)
-            summaries.append(
-                ProblemSummary(
-                    id=problem_id,
-                    difficulty=_difficulty(fields),
-                    rating=fields.integer("cf_rating") or None,
-                    tags=_tags(fields),
-                    num_public_tests=num_public,
-                    num_private_tests=num_private,
-                    num_generated_tests=num_generated,
-                )
-            )
-        return tuple(summaries)
+        return tuple(summary for _, summary in self._entries)
 
     @property
     def fingerprint(self) -> str:
         """That of the rows."""
-        return self._rows.fingerprint
+        return self.rows.fingerprint
 
     def problem(self, position: int) -> Problem:
         """Read one problem; its programs are not read.
@@ -129,14 +130,34 @@ class CodeContestsSource:
             DatasetError: a field is missing or wrong, or the file is no longer the one that the
                 summaries come from.
         """
-        fields = Fields(self._rows.read(position, _PROBLEM_COLUMNS), self._rows.place(position))
+        index, summary = self._entries[position]
+        return self.problem_in_row(index, summary.id)
+
+    def problem_in_row(self, index: int, problem_id: str) -> Problem:
+        """The problem in a row, whose id is known; see ``problem``."""
+        return self._problem(self._fields(index, _PROBLEM_COLUMNS), problem_id)
+
+    def read_row(self, index: int) -> RowProblem:
+        """All that a cache keeps of a row, read in one go.
+
+        Raises:
+            DatasetError: not even the summary can be read.
+        """
+        fields = self._fields(index, (*_PROBLEM_COLUMNS, *_SUMMARY_COLUMNS))
+        _, summary = _read_entry(index, fields)
+        try:
+            return RowProblem(summary, self._problem(fields, summary.id))
+        except DatasetError:
+            return RowProblem(summary, None)
+
+    def _problem(self, fields: Fields, problem_id: str) -> Problem:
         name = fields.required_text("name")
-        problem_id = self.summaries[position].id
         if not problem_id.startswith(name.strip()):
             raise fields.error(
                 "name", f"is {name!r}, but was {problem_id!r} before; the file has changed."
             )
-        checker = fields.text("checker") or None
+        own_checker = fields.text("checker") or None
+        checker = own_checker or overlay_checker("code_contests", name)
         public, private, generated = (_tests(fields, pool) for pool in _POOLS)
         hidden = clean_hidden_tests(
             public, private, generated, several_right_outputs=checker is not None
@@ -156,6 +177,7 @@ class CodeContestsSource:
             "input_file": fields.text("input_file") or "",
             "output_file": fields.text("output_file") or "",
             "dropped_tests": str(hidden.num_dropped or ""),
+            "checker": "overlay" if checker and not own_checker else "",
         }
         return Problem(
             id=problem_id,
@@ -174,21 +196,29 @@ class CodeContestsSource:
 
     def reference_programs(self, position: int) -> tuple[Submission, ...]:
         """Programs that the original judge accepted, in languages we can run."""
+        return self.references_in_row(self._entries[position][0])
+
+    def references_in_row(self, index: int) -> tuple[Submission, ...]:
+        """The ``reference_programs`` of the problem in a row."""
         return tuple(
             Submission(_LANGUAGE_OF[language], source_code)
-            for language, source_code, _ in self._programs(position, "solutions")
+            for language, source_code, _ in self._programs(index, "solutions")
         )
 
     def wrong_programs(self, position: int) -> tuple[WrongProgram, ...]:
         """Programs that the original judge rejected, in languages we can run."""
-        programs = self._programs(position, "incorrect_solutions")
+        return self.wrong_programs_in_row(self._entries[position][0])
+
+    def wrong_programs_in_row(self, index: int) -> tuple[WrongProgram, ...]:
+        """The ``wrong_programs`` of the problem in a row."""
+        programs = self._programs(index, "incorrect_solutions")
         return tuple(
             WrongProgram(Submission(_LANGUAGE_OF[language], source_code), verdict)
             for language, source_code, verdict in programs
         )
 
-    def _programs(self, position: int, field: str) -> Iterable[tuple[int, str, Verdict | None]]:
-        fields = Fields(self._rows.read(position, (field,)), self._rows.place(position))
+    def _programs(self, index: int, field: str) -> Iterable[tuple[int, str, Verdict | None]]:
+        fields = self._fields(index, (field,))
         if not fields.has(field):
             return
         records = fields.records(field, {"language": int, "solution": str}, {"verdict": str})
@@ -202,6 +232,43 @@ class CodeContestsSource:
                 ) from error
             if language in _LANGUAGE_OF:
                 yield language, source_code, known_verdict
+
+    def _fields(self, index: int, columns: tuple[str, ...]) -> Fields:
+        return Fields(self.rows.read(index, columns), self.rows.place(index))
+
+
+def _read_entry(index: int, fields: Fields) -> tuple[int, ProblemSummary]:
+    """The row's number with its summary; the name may come up again."""
+    num_public, num_private, num_generated = (fields.count(p, "input") for p in _POOLS)
+    name = fields.required_text("name")
+    # What a row may still get wrong in these is an error when its problem or programs are read.
+    checker = fields.raw("checker") or overlay_checker("code_contests", name)
+    statement = fields.raw("description")
+    summary = ProblemSummary(
+        id=name.strip(),
+        difficulty=_difficulty(fields),
+        rating=fields.integer("cf_rating") or None,
+        tags=_tags(fields),
+        num_public_tests=num_public,
+        num_private_tests=num_private,
+        num_generated_tests=num_generated,
+        judge=judge_name(fields.integer("source") or 0, name),
+        has_reference=_has_reference(fields),
+        has_unique_answer=not checker
+        and isinstance(statement, str)
+        and not accepts_several_answers(statement),
+    )
+    return index, summary
+
+
+def _has_reference(fields: Fields) -> bool | None:
+    if not fields.has("solutions"):
+        return False
+    try:
+        languages = fields.records("solutions", {"language": int})
+    except DatasetError:
+        return None  # who asks for the programs gets the error
+    return any(language in _LANGUAGE_OF for (language,) in languages)
 
 
 def _tests(fields: Fields, pool: str) -> tuple[TestCase, ...]:
@@ -217,11 +284,3 @@ def _difficulty(fields: Fields) -> str | None:
 def _tags(fields: Fields) -> tuple[str, ...]:
     # Real rows hold empty tags too.
     return tuple(tag.strip() for tag in fields.texts("cf_tags") if tag.strip())
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    unique, number = name, 1
-    while unique in taken:
-        number += 1
-        unique = f"{name} ({number})"
-    return unique

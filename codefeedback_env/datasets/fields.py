@@ -25,6 +25,10 @@ class Fields:
         """Whether the field is there and not null."""
         return self._row.get(field) is not None
 
+    def raw(self, field: str) -> Any:
+        """The value as it is stored, None where the field is absent."""
+        return self._row.get(field)
+
     def required_text(self, field: str) -> str:
         """A string that must be there and not be blank."""
         text = self.text(field)

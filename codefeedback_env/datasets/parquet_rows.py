@@ -53,13 +53,18 @@ class ParquetRows:
         """
         digest = hashlib.sha256()
         for path in self.paths:
-            with _errors_name(path):
+            # Without pyarrow, whose import alone takes more memory than a cache that is open.
+            try:
                 size = path.stat().st_size
                 with path.open("rb") as file:
                     file.seek(max(0, size - 8))
                     footer_size = int.from_bytes(file.read(4), "little")
                     file.seek(max(0, size - 8 - footer_size))
                     digest.update(f"{size} ".encode() + file.read())
+            except FileNotFoundError as error:
+                raise DatasetNotFoundError(f"nothing at {path}.") from error
+            except OSError as error:
+                raise DatasetError(f"{path} cannot be read ({error}).") from error
         return digest.hexdigest()
 
     @cached_property

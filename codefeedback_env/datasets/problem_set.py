@@ -1,15 +1,17 @@
 """An ordered, lazy, filterable set of problems."""
 
+import datetime
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
+from codefeedback_env.datasets.several_answers import accepts_several_answers
 from codefeedback_env.errors import ConfigError, UnknownProblemError
 from codefeedback_env.languages import Submission
-from codefeedback_env.problem import Pool, Problem
+from codefeedback_env.problem import FunctionStyle, Pool, Problem
 from codefeedback_env.verdicts import Verdict
 
 
@@ -24,6 +26,21 @@ class ProblemSummary:
     num_public_tests: int = 0
     num_private_tests: int = 0
     num_generated_tests: int = 0
+    judge: str | None = None
+    """The site the problem comes from, lower case, such as ``codeforces``."""
+
+    date: datetime.date | None = None
+    """When the problem was published."""
+
+    is_function: bool = False
+    """Whether tests call a function instead of running the program."""
+
+    has_reference: bool | None = None
+    """Whether the dataset has a right program that can run here; None where nobody looked."""
+
+    has_unique_answer: bool | None = None
+    """False where a checker judges, or the statement says that any of several answers will do; None
+    where nobody looked."""
 
     @property
     def num_hidden_tests(self) -> int:
@@ -74,26 +91,80 @@ class ProblemFilter:
     tags: tuple[str, ...] | None = None
     """Keep problems with at least one of these tags."""
 
+    without_tags: tuple[str, ...] = ()
+    """Drop problems with any of these tags."""
+
+    judges: tuple[str, ...] | None = None
+    """Sites the problems come from, as ``ProblemSummary.judge`` has them."""
+
+    first_date: datetime.date | None = None
+    last_date: datetime.date | None = None
+    """Both days belong to the span; problems without a date are dropped."""
+
     min_rating: int | None = None
     max_rating: int | None = None
     min_public_tests: int = 0
+    max_public_tests: int | None = None
     min_private_tests: int = 0
+    max_private_tests: int | None = None
+    min_generated_tests: int = 0
+    max_generated_tests: int | None = None
     min_hidden_tests: int = 0
     """Private and generated tests together."""
 
+    max_hidden_tests: int | None = None
+    is_function: bool | None = None
+    """True keeps problems whose tests call a function, False those that read an input."""
+
+    has_reference: bool | None = None
+    """True keeps problems with a right program that can run here, False those without."""
+
+    has_unique_answer: bool | None = None
+    """True keeps problems with one right answer to each test, as far as can be told from the
+    statement, False the others."""
+
+    def __post_init__(self) -> None:
+        """Refuse spans that are empty whatever the data is."""
+        for name in ("date", "rating"):
+            first, last = ("first", "last") if name == "date" else ("min", "max")
+            self._check_span(f"{first}_{name}", f"{last}_{name}")
+        for pool in ("public", "private", "generated", "hidden"):
+            self._check_span(f"min_{pool}_tests", f"max_{pool}_tests")
+
+    def _check_span(self, first: str, last: str) -> None:
+        low, high = getattr(self, first), getattr(self, last)
+        if low is not None and high is not None and low > high:
+            raise ConfigError(f"{first}={low} is more than {last}={high}; no problem has that.")
+
     def __call__(self, summary: ProblemSummary) -> bool:
-        """Whether the problem stays."""
-        rating = summary.rating
+        """Whether the problem stays; what is not known of it meets no condition."""
         return (
             (self.ids is None or summary.id in self.ids)
             and (self.difficulties is None or summary.difficulty in self.difficulties)
             and (self.tags is None or not set(self.tags).isdisjoint(summary.tags))
-            and (self.min_rating is None or (rating is not None and rating >= self.min_rating))
-            and (self.max_rating is None or (rating is not None and rating <= self.max_rating))
-            and summary.num_public_tests >= self.min_public_tests
-            and summary.num_private_tests >= self.min_private_tests
-            and summary.num_hidden_tests >= self.min_hidden_tests
+            and set(self.without_tags).isdisjoint(summary.tags)
+            and (self.judges is None or summary.judge in self.judges)
+            and _is_within(summary.date, self.first_date, self.last_date)
+            and _is_within(summary.rating, self.min_rating, self.max_rating)
+            and _is_within(summary.num_public_tests, self.min_public_tests, self.max_public_tests)
+            and _is_within(
+                summary.num_private_tests, self.min_private_tests, self.max_private_tests
+            )
+            and _is_within(
+                summary.num_generated_tests, self.min_generated_tests, self.max_generated_tests
+            )
+            and _is_within(summary.num_hidden_tests, self.min_hidden_tests, self.max_hidden_tests)
+            and self.is_function in (None, summary.is_function)
+            and self.has_reference in (None, summary.has_reference)
+            and self.has_unique_answer in (None, summary.has_unique_answer)
         )
+
+
+def _is_within(value: Any, first: Any, last: Any) -> bool:
+    """Whether a value is in a span with open ends; None is in that without any end only."""
+    if value is None:
+        return first is None and last is None
+    return (first is None or value >= first) and (last is None or value <= last)
 
 
 PROBLEM_FILTERS: dict[str, ProblemFilter] = {
@@ -110,9 +181,16 @@ class ProblemSet:
     Filtering and sharding give new sets over the same source.
     """
 
-    def __init__(self, source: ProblemSource, positions: Sequence[int] | None = None) -> None:
-        """All of ``source``, or the problems at ``positions`` of it."""
+    def __init__(
+        self,
+        source: ProblemSource,
+        positions: Sequence[int] | None = None,
+        *,
+        num_excluded: int = 0,
+    ) -> None:
+        """All of ``source``, or the problems at ``positions`` of it; see ``exclude``."""
         self._source = source
+        self._num_excluded = num_excluded
         self._positions = (
             tuple(range(len(source.summaries))) if positions is None else tuple(positions)
         )
@@ -144,6 +222,11 @@ class ProblemSet:
         )
 
     @property
+    def source(self) -> ProblemSource:
+        """Where the problems are read."""
+        return self._source
+
+    @property
     def name(self) -> str:
         """The dataset's name."""
         return self._source.name
@@ -164,6 +247,11 @@ class ProblemSet:
         return tuple(summary.id for summary in self.summaries)
 
     @property
+    def num_excluded(self) -> int:
+        """How many problems an exclusion list took out, before any filter or shard."""
+        return self._num_excluded
+
+    @property
     def data_fingerprint(self) -> str:
         """Sixteen hexadecimal digits over the data alone, whichever problems were chosen."""
         return self._source.fingerprint[:16]
@@ -179,7 +267,14 @@ class ProblemSet:
     def filter(self, keep: Callable[[ProblemSummary], bool]) -> "ProblemSet":
         """The problems whose summary satisfies ``keep``, such as a ProblemFilter."""
         kept = (p for p, s in zip(self._positions, self.summaries, strict=True) if keep(s))
-        return ProblemSet(self._source, tuple(kept))
+        return ProblemSet(self._source, tuple(kept), num_excluded=self._num_excluded)
+
+    def exclude(self, problem_ids: Collection[str]) -> "ProblemSet":
+        """The problems without those of an exclusion list; ids that are not here do not matter."""
+        ids = frozenset(problem_ids)
+        kept = [p for p, s in zip(self._positions, self.summaries, strict=True) if s.id not in ids]
+        num_excluded = self._num_excluded + len(self) - len(kept)
+        return ProblemSet(self._source, kept, num_excluded=num_excluded)
 
     def shard(self, index: int, num_shards: int) -> "ProblemSet":
         """Every ``num_shards``-th problem from ``index`` on; all shards partition the set."""
@@ -187,7 +282,9 @@ class ProblemSet:
             raise ConfigError(
                 f"shard=({index}, {num_shards}) is no shard; give (i, n) with 0 <= i < n."
             )
-        return ProblemSet(self._source, self._positions[index::num_shards])
+        return ProblemSet(
+            self._source, self._positions[index::num_shards], num_excluded=self._num_excluded
+        )
 
     def reference_programs(self, problem_id: str) -> tuple[Submission, ...]:
         """Programs known to be right, read now."""
@@ -220,9 +317,10 @@ class ProblemSet:
         return self
 
     def __repr__(self) -> str:
-        """Name, split, size and fingerprint."""
+        """Name, split, size, fingerprint, and how many problems an exclusion list took out."""
+        excluded = f"{self.num_excluded} excluded, " if self.num_excluded else ""
         return (
-            f"ProblemSet({self.name!r}, split={self.split!r}, {len(self)} problems, "
+            f"ProblemSet({self.name!r}, split={self.split!r}, {len(self)} problems, {excluded}"
             f"fingerprint={self.fingerprint})"
         )
 
@@ -256,7 +354,10 @@ class _InMemorySource:
         self._problems = tuple(problems)
         self._reference_programs = {k: tuple(v) for k, v in reference_programs.items()}
         self._wrong_programs = {k: tuple(v) for k, v in wrong_programs.items()}
-        self.summaries = tuple(map(summarise, self._problems))
+        self.summaries = tuple(
+            summarise(problem, has_reference=bool(reference_programs.get(problem.id)))
+            for problem in self._problems
+        )
         ids = [problem.id for problem in self._problems]
         if repeated := sorted(i for i, count in Counter(ids).items() if count > 1):
             raise ConfigError(f"problem ids come up twice: {repeated}; make them unique.")
@@ -282,8 +383,11 @@ class _InMemorySource:
         return tuple(WrongProgram(Submission("python3", source)) for source in programs)
 
 
-def summarise(problem: Problem) -> ProblemSummary:
-    """The summary of a problem that has been read."""
+def summarise(problem: Problem, *, has_reference: bool | None = None) -> ProblemSummary:
+    """The summary of a problem that has been read.
+
+    ``judge`` and ``date`` (an ISO date) are taken from ``Problem.source``.
+    """
     return ProblemSummary(
         id=problem.id,
         difficulty=problem.difficulty,
@@ -291,4 +395,24 @@ def summarise(problem: Problem) -> ProblemSummary:
         num_public_tests=len(problem.tests(Pool.PUBLIC)),
         num_private_tests=len(problem.tests(Pool.PRIVATE)),
         num_generated_tests=len(problem.tests(Pool.GENERATED)),
+        judge=problem.source.get("judge") or None,
+        date=_date(problem.source.get("date", "")),
+        is_function=problem.function is not None,
+        has_reference=has_reference,
+        has_unique_answer=has_unique_answer(problem),
     )
+
+
+def has_unique_answer(problem: Problem) -> bool:
+    """Whether each test has one right answer, by the checker and the words of the statement."""
+    if problem.function is not None and problem.function.style is FunctionStyle.ASSERTS:
+        return True  # test code says itself what it takes
+    return problem.checker is None and not accepts_several_answers(problem.statement)
+
+
+def _date(text: str) -> datetime.date | None:
+    """The day that an ISO date or time begins with; None for anything else."""
+    try:
+        return datetime.date.fromisoformat(text[:10])
+    except ValueError:
+        return None

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from codefeedback_env.datasets.hugging_face_rows import HuggingFaceRows, is_saved_dataset
+from codefeedback_env.datasets.joined_rows import JsonListRows, is_json_list
 from codefeedback_env.datasets.json_lines_rows import JsonLinesRows
 from codefeedback_env.datasets.parquet_rows import ParquetRows
 from codefeedback_env.errors import DatasetError, DatasetNotFoundError
 
 ACCEPTED = (
-    "a file (.jsonl, .json with one object a line, either with .gz, or .parquet), "
-    "a directory of parquet files, or a directory written by Dataset.save_to_disk"
+    "a file (.jsonl, .json with one object a line, either with .gz, .json with a list of objects, "
+    "or .parquet), a directory of parquet files or with SPLIT.jsonl, or a directory written by "
+    "Dataset.save_to_disk"
 )
 
 _JSON_LINES_ENDINGS = (".jsonl", ".json", ".jsonl.gz", ".json.gz")
@@ -62,9 +64,14 @@ def open_rows(path: str | Path, split: str) -> Rows:
     if path.is_dir():
         if is_saved_dataset(path):
             return HuggingFaceRows.from_disk(path, split)
+        for file in (path / f"{split}{ending}" for ending in _JSON_LINES_ENDINGS):
+            if file.is_file():
+                return open_rows(file, split)
         return ParquetRows(find_shards(path, split))
     if not path.exists():
         raise DatasetNotFoundError(f"nothing at {path}; path= takes {ACCEPTED}.")
+    if path.suffix == ".json" and is_json_list(path):
+        return JsonListRows(path)
     if path.name.endswith(_JSON_LINES_ENDINGS):
         return JsonLinesRows(path)
     if path.suffix == ".parquet":

@@ -281,13 +281,15 @@ def test_problems_made_in_python_have_programs_and_summaries() -> None:
         WrongProgram(Submission("python3", "print(2)")),
         WrongProgram(Submission("python3", "print(4)")),
     )
-    assert problems.summaries == (summarise(problem),)
+    assert problems.summaries == (summarise(problem, has_reference=True),)
     assert problems.summaries[0] == ProblemSummary(
         id="double",
         difficulty="easy",
         tags=("math",),
         num_public_tests=1,
         num_generated_tests=2,
+        has_reference=True,
+        has_unique_answer=True,
     )
 
 
