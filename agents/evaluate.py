@@ -21,8 +21,16 @@ from rich.table import Table
 from agents.environments import env_options, look_up, make_envs
 from agents.generation.base import Conversation, Generator
 from agents.generation.model import ModelSettings, load_model_policy
+from agents.generation.openai_ import ServerSettings
 from agents.generation.scripted import SCRIPTED_POLICIES
 from agents.metrics import Tally
+from agents.prompting.build import (
+    PROMPTING_AGENTS,
+    PromptingPlayer,
+    PromptingSettings,
+    choose_player,
+)
+from agents.prompting.driver import PromptingPolicy
 from agents.provenance import hardware, versions
 from agents.settings import add_options, from_options
 from agents.train import need
@@ -30,6 +38,16 @@ from codefeedback_env import CodeFeedbackVectorEnv, ConfigError, Episode
 
 MODEL = "model"
 SECONDS_BETWEEN_LINES = 10.0
+OPTION_GROUPS = (
+    (
+        "models",
+        f"Of --agent {MODEL} and the prompting agents. The defaults are those of the RLEF paper, "
+        "arXiv:2410.02089.",
+        ModelSettings,
+    ),
+    ("prompting agents", ", ".join(PROMPTING_AGENTS), PromptingSettings),
+    ("--backend openai", "Of prompting agents whose model a server has.", ServerSettings),
+)
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -46,7 +64,8 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     add("--path", metavar="P", help="file or folder with the data")
     add("--dataset", metavar="D", help="name of the dataset; default: the environment's own")
     add("--problem-filter", metavar="NAME", help="default: the environment's own")
-    add("--agent", required=True, metavar="NAME", help=", ".join((*SCRIPTED_POLICIES, MODEL)))
+    names = (*SCRIPTED_POLICIES, MODEL, *PROMPTING_AGENTS)
+    add("--agent", required=True, metavar="NAME", help=", ".join(names))
     add("--num-problems", type=_positive, metavar="N", help="drawn with the seed; default: all")
     add("--turn-limit", type=_positive, default=3, metavar="T", help="default: %(default)s")
     add("--rollouts", type=_positive, default=1, metavar="R", help="of each problem; default: 1")
@@ -64,10 +83,8 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     add("--max-private-tests", type=_positive, metavar="M", help="hidden tests; default: all")
     add("--out", type=Path, required=True, metavar="DIR", help="a new folder for the results")
     add("--transcript", action="store_true", help="print an episode at the end")
-    group = parser.add_argument_group(
-        f"--agent {MODEL}", "The defaults are those of the RLEF paper, arXiv:2410.02089."
-    )
-    add_options(group, ModelSettings, are_required=False)
+    for title, text, settings in OPTION_GROUPS:
+        add_options(parser.add_argument_group(title, text), settings, are_required=False)
     parser.set_defaults(run=run)
 
 
@@ -77,7 +94,7 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     Raises:
         CodeFeedbackError: an option, the data or the sandbox is at fault.
     """
-    model = _model_settings(options)
+    player = _player(options)
     names = (
         *("dataset", "path", "split", "problem_filter", "turn_limit", "feedback", "judging"),
         *("sandbox", "max_private_tests"),
@@ -92,8 +109,11 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             vec.rules.problems.ids, options.num_problems, options.rollouts, options.seed
         )
         records, summary_file = _new_files(options.out, "episodes.jsonl", "summary.json")
-        if model is not None:
-            generator = load_model_policy(model, options.num_envs)
+        generator: Generator
+        if isinstance(player, PromptingPlayer):
+            generator = player.load(problems, settings, options.num_envs)
+        elif player is not None:
+            generator = load_model_policy(player, options.num_envs)
         else:
             generator = SCRIPTED_POLICIES[options.agent](problems, settings)
         with closing(generator):
@@ -109,10 +129,11 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
                     transcript, best = vec.render()[env_id] or "", quality
             wall_time_s = time.perf_counter() - start
             caveats = list(generator.caveats)
+            spent = generator.spent if isinstance(generator, PromptingPolicy) else None
     summary = {
         "command": shlex.join(["python", "-m", "agents", *arguments]),
         "agent": options.agent,
-        "model": None if model is None else asdict(model),
+        "model": _described(player),
         "env": options.env,
         "dataset": problems.name,
         "split": problems.split,
@@ -125,9 +146,10 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             "num_envs": options.num_envs,
             "seed": options.seed,
         },
-        "versions": versions(tally.settings, _libraries(model)),
+        "versions": versions(tally.settings, _libraries(player)),
         "hardware": hardware(),
         **tally.scores(options.seed),
+        "spent": spent,
         "caveats": caveats,
         "wall_time_s": round(wall_time_s, 3),
     }
@@ -138,30 +160,50 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     return 0
 
 
-def _model_settings(options: argparse.Namespace) -> ModelSettings | None:
-    """Which model plays, None for a scripted agent.
+def _player(options: argparse.Namespace) -> ModelSettings | PromptingPlayer | None:
+    """The model or prompting agent that plays, None for a scripted agent.
 
     Raises:
         CodeFeedbackError: there is no such agent, or its options do not fit.
     """
-    agents: Mapping[str, object] = {**SCRIPTED_POLICIES, MODEL: ModelSettings}
-    if look_up("agent", options.agent, agents) is ModelSettings:
+    look_up("agent", options.agent, {**SCRIPTED_POLICIES, MODEL: None, **PROMPTING_AGENTS})
+    given = {
+        field.name: getattr(options, field.name)
+        for _, _, settings in OPTION_GROUPS
+        for field in fields(settings)
+    }
+    player: ModelSettings | PromptingPlayer
+    if options.agent in PROMPTING_AGENTS:
+        player = choose_player(options.agent, given)
+    else:
+        models = {field.name for field in fields(ModelSettings)}
+        for name, value in given.items():
+            if value is None or (options.agent == MODEL and name in models):
+                continue
+            whose = f"--agent {MODEL}" if name in models else "prompting agents"
+            raise ConfigError(f"--{name.replace('_', '-')} is for {whose}; leave it out.")
+        if options.agent != MODEL:
+            return None
         if options.model is None:
             raise ConfigError(f"--agent {MODEL} needs --model, a folder or the name of one.")
-        settings = from_options(options, ModelSettings)
-        need(_libraries(settings))
-        return settings
-    for field in fields(ModelSettings):
-        if getattr(options, field.name) is not None:
-            option = f"--{field.name.replace('_', '-')}"
-            raise ConfigError(f"{option} is for --agent {MODEL}; leave it out.")
-    return None
+        player = from_options(options, ModelSettings)
+    need(_libraries(player))
+    return player
 
 
-def _libraries(model: ModelSettings | None) -> tuple[str, ...]:
-    if model is None:
+def _libraries(player: ModelSettings | PromptingPlayer | None) -> tuple[str, ...]:
+    if isinstance(player, PromptingPlayer):
+        return player.libraries
+    if player is None:
         return ()
-    return ("torch", "transformers", *(("vllm",) if model.generator == "vllm" else ()))
+    return ("torch", "transformers", *(("vllm",) if player.generator == "vllm" else ()))
+
+
+def _described(player: ModelSettings | PromptingPlayer | None) -> dict[str, Any] | None:
+    """Settings of a model for the summary."""
+    if player is None:
+        return None
+    return player.describe() if isinstance(player, PromptingPlayer) else asdict(player)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +332,11 @@ def results_table(summary: Mapping[str, Any], folder: Path) -> Table:
     row("sandbox failures", f"{num_dropped} rollouts, dropped" if num_dropped else "0")
     for caveat in summary["caveats"]:
         row("caveat", escape(caveat))
+    if summary["spent"] is not None and summary["spent"]["num_replies"]:
+        row("completions", f"{summary['spent']['completions_per_reply']:.1f} for each reply")
+        costs = [counts["cost"] for counts in summary["spent"]["models"].values()]
+        if None not in costs:
+            row("cost", f"{sum(costs):.2f}")
     row("wall time", f"{summary['wall_time_s']:.1f} s")
     row("written to", escape(str(folder)))
     return table

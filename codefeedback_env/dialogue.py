@@ -26,6 +26,7 @@ from codefeedback_env.feedback import (
     PaperFeedback,
     Wording,
 )
+from codefeedback_env.judge.function_tests import fault_of
 from codefeedback_env.judge.memory import ProblemMemory
 from codefeedback_env.judge.protocol import JudgeReport, PackedProblem, Plan, Stage, pack
 from codefeedback_env.languages import PYTHON3, Submission
@@ -347,6 +348,9 @@ class Dialogue:
         self, reply: str, submission: Submission
     ) -> Generator[JudgeCall, JudgeReport, str]:
         tests = find_proposed_tests(reply)
+        function = self.problem.function
+        if function is not None:
+            tests = tuple(test for test in tests if fault_of(test, function.style) is None)
         if not tests:
             return NO_SELF_TESTS + self._retry
         problem = _with_public_tests_only(self.problem, tests)

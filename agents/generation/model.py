@@ -1,6 +1,5 @@
 """A language model as an agent: conversations in, replies out, tokens in between."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -9,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agents.generation.base import Conversation, Generator, Message
+from agents.generation.base import Conversation, Generator
+from agents.generation.chat_dialogues import Dialogue, Dialogues
 from agents.generation.tokens import Sampling, TokenGenerator, TokenRequest
 from codefeedback_env import ConfigError
 
@@ -86,16 +86,6 @@ class ModelSettings:
         )
 
 
-@dataclass(slots=True)
-class _Dialogue:
-    number: int
-    messages: tuple[Message, ...] = ()
-    """Those that ``token_ids`` holds."""
-
-    token_ids: tuple[int, ...] = ()
-    last_reply_ids: tuple[int, ...] = ()
-
-
 class ModelPolicy:
     """A ``Generator`` over a ``TokenGenerator``: a model reads again the very tokens it wrote.
 
@@ -127,9 +117,13 @@ class ModelPolicy:
         self._tokens = tokens
         self._chat = chat
         self._settings = settings
-        self._max_dialogues = max_dialogues
-        self._dialogues: OrderedDict[tuple[str, int], _Dialogue] = OrderedDict()
-        self._num_dialogues = 0
+        self._dialogues = Dialogues(
+            tokens,
+            chat,
+            max_prompt_tokens=settings.max_prompt_tokens,
+            max_feedback_tokens=settings.max_feedback_tokens,
+            max_dialogues=max_dialogues,
+        )
         self._num_replies = 0
         self._num_cut = 0
         self._num_without_room = 0
@@ -140,11 +134,12 @@ class ModelPolicy:
         Raises:
             GeneratorError: the model broke down.
         """
-        waiting: dict[int, tuple[_Dialogue, list[int]]] = {}  # with places in ``conversations``
+        waiting: dict[int, tuple[Dialogue, list[int]]] = {}  # with places in ``conversations``
         requests: list[TokenRequest] = []
         texts = [""] * len(conversations)
         for place, conversation in enumerate(conversations):
-            dialogue = self._up_to_date(conversation)
+            key = (conversation.problem_id, conversation.seed)
+            dialogue = self._dialogues.find(key, conversation.messages)
             if dialogue.number in waiting:  # the same conversation twice has the same reply
                 waiting[dialogue.number][1].append(place)
                 continue
@@ -172,12 +167,10 @@ class ModelPolicy:
                 text = self._chat.reply_text(reply.token_ids)
                 for place in places:
                     texts[place] = text
-                dialogue.last_reply_ids = tuple(reply.token_ids)
-                dialogue.token_ids += dialogue.last_reply_ids
-                dialogue.messages += ({"role": "assistant", "content": text},)
+                dialogue.add_reply(reply.token_ids, text)
                 self._num_replies += 1
                 self._num_cut += reply.is_cut
-        self._drop_oldest()
+        self._dialogues.drop_oldest()
         return texts
 
     @property
@@ -198,42 +191,6 @@ class ModelPolicy:
     def close(self) -> None:
         """Release the model."""
         self._tokens.close()
-
-    def _up_to_date(self, conversation: Conversation) -> _Dialogue:
-        """The dialogue with everything that was said, ready for the next reply."""
-        key = (conversation.problem_id, conversation.seed)
-        dialogue = self._dialogues.get(key)
-        if dialogue is None or conversation.messages[: len(dialogue.messages)] != dialogue.messages:
-            if dialogue is not None:
-                self._tokens.forget([dialogue.number])
-            dialogue = self._dialogues[key] = _Dialogue(self._num_dialogues)
-            self._num_dialogues += 1
-        self._dialogues.move_to_end(key)
-        for message in conversation.messages[len(dialogue.messages) :]:
-            self._append(dialogue, message)
-        return dialogue
-
-    def _append(self, dialogue: _Dialogue, message: Message) -> None:
-        text, settings = message["content"], self._settings
-        if message["role"] == "assistant":
-            ids = dialogue.last_reply_ids = tuple(self._chat.reply_ids(text))
-        elif not dialogue.messages:
-            ids = tuple(self._chat.prompt_ids(text, settings.max_prompt_tokens))
-        else:
-            ids = tuple(
-                self._chat.feedback_ids(
-                    text,
-                    last_reply_ids=dialogue.last_reply_ids,
-                    max_tokens=settings.max_feedback_tokens,
-                )
-            )
-        dialogue.token_ids += ids
-        dialogue.messages += (message,)
-
-    def _drop_oldest(self) -> None:
-        while len(self._dialogues) > self._max_dialogues:
-            _, dialogue = self._dialogues.popitem(last=False)
-            self._tokens.forget([dialogue.number])
 
 
 class WithRepair:
@@ -292,7 +249,7 @@ def load_model_policy(settings: ModelSettings, num_conversations: int) -> Genera
             if name is None:
                 continue
             chat = load_chat(name, settings.chat)
-            tokens = _load_tokens(_source(name), settings, chat, num_conversations)
+            tokens = load_tokens(name, settings, chat, num_conversations)
             stack.enter_context(closing(tokens))
             kept = max(1024, 8 * num_conversations)
             policies.append(ModelPolicy(tokens, chat, settings, max_dialogues=kept))
@@ -333,10 +290,22 @@ def _source(model: str) -> str:
     return model
 
 
-def _load_tokens(
-    name: str, settings: ModelSettings, chat: "ChatFormat", num_conversations: int
+def load_tokens(
+    model: str, settings: ModelSettings, chat: "ChatFormat", max_batch: int
 ) -> TokenGenerator:
-    max_context, max_batch = settings.max_context_tokens, num_conversations
+    """A model in this process.
+
+    Args:
+        model: folder or hub name.
+        settings: generator, precision and longest context.
+        chat: its format.
+        max_batch: replies that advance together.
+
+    Raises:
+        ConfigError: there is no such model, or it cannot be loaded.
+    """
+    name = _source(model)
+    max_context = settings.max_context_tokens
     if settings.generator == "vllm":
         from agents.generation.vllm_ import VllmGenerator
 

@@ -16,6 +16,7 @@ from typing import Any
 import cloudpickle
 
 from codefeedback_env.checkers import Judging
+from codefeedback_env.judge.function_tests import check_function_tests
 from codefeedback_env.problem import FunctionTask, Pool, Problem
 from codefeedback_env.problem_checkers import Checker
 from codefeedback_env.verdicts import TestReport, pack_results
@@ -120,7 +121,11 @@ def pack(
         judging: the profile.
         checker: decides on outputs.
         time_factor: multiplies the time limit.
+
+    Raises:
+        ConfigError: a test that calls a function is broken.
     """
+    check_function_tests(problem)
     task = JudgingTask(
         tests={
             pool: tuple((_bytes(t.stdin), _bytes(t.expected_stdout)) for t in problem.tests(pool))
