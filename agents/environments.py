@@ -46,8 +46,10 @@ def make_envs(
         render_mode: None or "ansi".
     """
     others = dict(options)
-    dataset, path, split = (others.pop(key, None) for key in ("dataset", "path", "split"))
-    problems = load_problems(dataset, path=path, split=split)
+    of_data = {
+        key: others.pop(key) for key in ("dataset", "path", "split", "exclude") if key in others
+    }
+    problems = load_problems(**of_data)
     wrapped = gymnasium.make_vec(
         env_id,
         num_envs=num_envs,

@@ -1,15 +1,18 @@
 """How well an agent does, from which of its rollouts solved their problem."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from itertools import pairwise
 from math import comb
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codefeedback_env import EndedBy, Episode, Verdict
+from codefeedback_env import EndedBy, Episode, Turn, Verdict
 
 Solved = Sequence[Sequence[bool]]
 """For each problem, which of its rollouts solved it; at least one rollout each."""
@@ -25,6 +28,27 @@ class Interval:
     """What was drawn anew: the interval says nothing on any other source of chance."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Counts:
+    """What became of the rollouts of one problem."""
+
+    num_rollouts: int
+    num_public_passing: int
+    """Whose last program passes the public tests."""
+
+    num_all_passing: int
+    """Whose last program passes all tests."""
+
+    def __add__(self, other: "Counts") -> "Counts":
+        """Rollouts of both."""
+        return Counts(
+            self.num_rollouts + other.num_rollouts,
+            self.num_public_passing + other.num_public_passing,
+            self.num_all_passing + other.num_all_passing,
+        )
+
+
+@lru_cache(maxsize=1 << 16)
 def n_at_k(
     num_samples: int, num_public_passing: int, num_all_passing: int, n: int, k: int
 ) -> float:
@@ -66,6 +90,61 @@ def n_at_k(
         num_solving = num_choices - comb(num_wrong, num_submitted)
         probability += num_draws * num_solving / (comb(num_samples, k) * num_choices)
     return probability
+
+
+def pass_at_k(num_samples: int, num_passing: int, k: int) -> float:
+    """Probability that one of k samples, drawn without replacement, solves a problem.
+
+    Args:
+        num_samples: drawn for the problem.
+        num_passing: how many of them pass all tests.
+        k: in [1, num_samples].
+
+    Raises:
+        ValueError: the numbers do not fit.
+
+    Source: Chen et al. 2021, arXiv:2107.03374, equation 1.
+    """
+    if not 0 <= num_passing <= num_samples:
+        raise ValueError(f"{num_passing} of {num_samples} samples cannot pass.")
+    if not 1 <= k <= num_samples:
+        raise ValueError(f"k={k} must be in [1, {num_samples}], the number of samples.")
+    return 1.0 - comb(num_samples - num_passing, k) / comb(num_samples, k)
+
+
+def rollouts_within(k: int, turn_limit: int) -> int:
+    """How many rollouts a budget of k replies is; early stops give nothing back.
+
+    Source: Gehring et al. 2025, section 3.1: 33 rollouts of three turns for 10@100.
+    """
+    return k // turn_limit
+
+
+def n_at_k_of_rollouts(counts: Counts, n: int, k: int, turn_limit: int) -> float:
+    """n@k of one problem where a sample is a rollout of up to ``turn_limit`` replies.
+
+    Args:
+        counts: of the problem's rollouts.
+        n: submissions, at most as many as there are rollouts in the budget.
+        k: budget in replies, at least ``turn_limit``.
+        turn_limit: replies that each rollout may take.
+
+    Raises:
+        ValueError: the budget is too small for a rollout, or larger than the rollouts at hand.
+    """
+    draws = rollouts_within(k, turn_limit)
+    if not 1 <= draws <= counts.num_rollouts:
+        raise ValueError(
+            f"a budget of {k} replies is {draws} rollouts of {turn_limit} turns, but it must be "
+            f"1 to {counts.num_rollouts}, the rollouts at hand."
+        )
+    return n_at_k(
+        counts.num_rollouts,
+        counts.num_public_passing,
+        counts.num_all_passing,
+        min(n, draws),
+        draws,
+    )
 
 
 def one_at_three(solved: Solved) -> float:
@@ -116,6 +195,58 @@ def bootstrap_interval(solved: Solved, *, num_resamples: int = 200, seed: int = 
         low=float(low),
         high=float(high),
         resampled="rollouts" if num_rollouts.max() > 1 else "problems",
+    )
+
+
+def resample(counts: Sequence[Counts], random: np.random.Generator) -> list[Counts]:
+    """As many rollouts of each problem, drawn anew from its own with replacement.
+
+    Where no problem has two rollouts, problems are drawn instead; see ``bootstrap_interval``.
+    """
+    if max(count.num_rollouts for count in counts) == 1:
+        return [counts[position] for position in random.integers(len(counts), size=len(counts))]
+    numbers = np.array([count.num_rollouts for count in counts])
+    kinds = np.array(
+        [
+            [
+                count.num_all_passing,
+                count.num_public_passing - count.num_all_passing,
+                count.num_rollouts - count.num_public_passing,
+            ]
+            for count in counts
+        ]
+    )
+    drawn = random.multinomial(numbers, kinds / numbers[:, None]).tolist()
+    return [
+        Counts(number, solving + wrong, solving)
+        for number, (solving, wrong, _) in zip(numbers.tolist(), drawn, strict=True)
+    ]
+
+
+def interval_of(
+    estimate: Callable[..., float],
+    *groups: Sequence[Counts],
+    num_resamples: int = 200,
+    seed: int = 0,
+) -> Interval:
+    """The 95% interval of any estimate that is made from counts, by bootstrap.
+
+    Args:
+        estimate: of one list of counts for each of ``groups``.
+        groups: counts of the problems in each condition, which are resampled independently.
+        num_resamples: of the bootstrap.
+        seed: of the resampling.
+
+    Source: Gehring et al. 2025, appendix B.1, for 1@3.
+    """
+    random = np.random.default_rng(seed)
+    values = [
+        estimate(*(resample(counts, random) for counts in groups)) for _ in range(num_resamples)
+    ]
+    low, high = np.percentile(values, [2.5, 97.5])
+    is_single = max(count.num_rollouts for counts in groups for count in counts) == 1
+    return Interval(
+        low=float(low), high=float(high), resampled="problems" if is_single else "rollouts"
     )
 
 
@@ -186,6 +317,129 @@ def num_invalid_replies(episode: Episode) -> int:
         or (turn.public_report is not None and turn.public_report.verdict is Verdict.COMPILE_ERROR)
         for turn in episode.turns
     )
+
+
+class TurnOutcome(StrEnum):
+    """How a reply did on the public tests: the paper's four kinds of error, and the rest."""
+
+    OUTPUT = "OUTPUT"
+    EXCEPTION = "EXCEPTION"
+    TIMEOUT = "TIMEOUT"
+    OOM = "OOM"
+    NO_CODE = "NO CODE"
+    NOT_RUN = "NOT RUN"
+    """The tests were not run, as on replies before the last under feedback "none"."""
+
+    PASSED = "PASSED"
+
+
+_OUTCOMES = {
+    Verdict.SECURITY_VIOLATION: TurnOutcome.EXCEPTION,
+    Verdict.TIME_LIMIT: TurnOutcome.TIMEOUT,
+    Verdict.MEMORY_LIMIT: TurnOutcome.OOM,
+    Verdict.OUTPUT_LIMIT: TurnOutcome.OUTPUT,
+    Verdict.COMPILE_ERROR: TurnOutcome.EXCEPTION,  # a stack trace in the paper's feedback too
+    Verdict.RUNTIME_ERROR: TurnOutcome.EXCEPTION,
+    Verdict.WRONG_ANSWER: TurnOutcome.OUTPUT,
+    Verdict.ACCEPTED: TurnOutcome.PASSED,
+}
+
+
+def turn_outcome(turn: Turn) -> TurnOutcome:
+    """How one reply did: of the failing public tests the first one counts."""
+    if turn.submission is None:
+        return TurnOutcome.NO_CODE
+    verdict = None if turn.public_report is None else turn.public_report.verdict
+    return TurnOutcome.NOT_RUN if verdict is None else _OUTCOMES[verdict]
+
+
+@dataclass(slots=True)
+class Transitions:
+    """How replies did, turn by turn, and what became of their errors.
+
+    Source: Gehring et al. 2025, figure 3, which counts errors in turn 1 and errors that are fixed
+    in turns 2 and 3.
+    """
+
+    outcomes: list[dict[TurnOutcome, int]] = field(default_factory=list)
+    """Of each turn, how many replies did how."""
+
+    changes: list[dict[tuple[TurnOutcome, TurnOutcome], int]] = field(default_factory=list)
+    """From each turn to the next, how many replies went from one outcome to another."""
+
+    def add(self, turns: Sequence[Turn]) -> None:
+        """Count the turns of an episode."""
+        found = [turn_outcome(turn) for turn in turns]
+        while len(self.outcomes) < len(found):
+            self.outcomes.append(defaultdict(int))
+            self.changes.append(defaultdict(int))
+        for number, outcome in enumerate(found):
+            self.outcomes[number][outcome] += 1
+        for number, change in enumerate(pairwise(found)):
+            self.changes[number][change] += 1
+
+    def fixed(self, turn: int) -> dict[TurnOutcome, int]:
+        """Errors of the turn before that ``turn``, from 2 on, has not any more, by their kind."""
+        changes = self.changes[turn - 2]
+        return {
+            before: changes[before, TurnOutcome.PASSED]
+            for before in TurnOutcome
+            if (before, TurnOutcome.PASSED) in changes
+            and before not in (TurnOutcome.PASSED, TurnOutcome.NOT_RUN)
+        }
+
+
+@dataclass(slots=True)
+class Edits:
+    """How much programs differ from those of the turn before."""
+
+    distances: list[float] = field(default_factory=list)
+    """1 - similarity of each pair, in [0, 1]; empty without a measure of similarity."""
+
+    num_pairs: int = 0
+    num_identical: int = 0
+
+    def add(
+        self, turns: Sequence[Turn], similarity: Callable[[str, str], float] | None = None
+    ) -> None:
+        """Count the pairs of successive replies of an episode that both have a program.
+
+        Args:
+            turns: of the episode.
+            similarity: of a program to the one before, in [0, 1]; in the paper chrF.
+        """
+        for before, after in pairwise(turns):
+            if before.submission is None or after.submission is None:
+                continue
+            old, new = before.submission.source_code, after.submission.source_code
+            self.num_pairs += 1
+            self.num_identical += old == new
+            if similarity is not None:
+                self.distances.append(1.0 - similarity(new, old))
+
+
+def rollout_counts(episode: Episode) -> Counts:
+    """A rollout by its last reply, which is the one that is submitted."""
+    passes_public = turn_outcome(episode.turns[-1]) is TurnOutcome.PASSED
+    return Counts(1, int(passes_public), int(episode.private_passed))
+
+
+def first_reply_counts(episode: Episode) -> Counts | None:
+    """The first reply of a rollout, as a sample of its own.
+
+    A first reply that passes the public tests ended its episode, so it is known whether it passes
+    all.
+
+    Returns:
+        None where first replies were not run, or did not end the episode though they passed.
+
+    Source: Gehring et al. 2025, appendix B.1: single-turn 1@3 of models trained for several turns.
+    """
+    outcome = turn_outcome(episode.turns[0])
+    passed = outcome is TurnOutcome.PASSED
+    if outcome is TurnOutcome.NOT_RUN or (passed and len(episode.turns) > 1):
+        return None
+    return Counts(1, int(passed), int(passed and episode.private_passed))
 
 
 def _solve_rates(solved: Solved) -> NDArray[np.float64]:

@@ -31,8 +31,14 @@ class Scores:
     """Rate, lower and upper end."""
 
 
-def lines(title: str, drawn: Sequence[Line], marks: Sequence[tuple[str, float]] = ()) -> str:
-    """Rates in [0, 1] by iteration; ``marks`` are dashed levels with a name."""
+def lines(
+    title: str,
+    drawn: Sequence[Line],
+    marks: Sequence[tuple[str, float]] = (),
+    *,
+    x_label: str = "iteration",
+) -> str:
+    """Rates in [0, 1] by iteration or ``x_label``; ``marks`` are dashed levels with a name."""
     last = max((x for line in drawn for x, _ in line.points), default=1)
     first = min((x for line in drawn for x, _ in line.points), default=0)
     span = max(last - first, 1)
@@ -61,7 +67,7 @@ def lines(title: str, drawn: Sequence[Line], marks: Sequence[tuple[str, float]] 
         )
     parts.append(
         f'<text class="tick" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 4}" '
-        'text-anchor="middle">iteration</text>'
+        f'text-anchor="middle">{escape(x_label)}</text>'
     )
     for name, level in marks:
         _, y = place(first, level)
