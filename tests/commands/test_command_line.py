@@ -97,8 +97,12 @@ def test_interrupting_while_judging_ends_the_workers(judge, tmp_path: Path):
         "--workers",
         "1",
     ]
+    # Python leaves SIGINT ignored where its parent does, as jobs in the background do.
     process = subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [*COMMAND, *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     first_line = process.stderr.readline()

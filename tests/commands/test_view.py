@@ -64,7 +64,13 @@ def test_an_unfinished_last_line_is_said(records: Path, tmp_path: Path, capsys):
 
 def test_the_server_answers_until_it_is_interrupted(records: Path):
     command = [sys.executable, "-m", "codefeedback_env", "view", str(records), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    # Python leaves SIGINT ignored where its parent does, as jobs in the background do.
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         found = re.fullmatch(

@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -372,8 +371,8 @@ def test_a_server_that_has_ended_is_said(browser: Browser, records: Path):
         url = re.search(r"http://\S+", process.stdout.readline())
         assert url is not None
         browser.open(url[0])
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        process.terminate()
+        process.wait(timeout=20)
     browser.press("j")
     browser.wait_for("document.querySelector('.message')")
     assert "is codefeedback view still running?" in browser.text("#episode")
