@@ -135,7 +135,7 @@ def _manifest(
     options: argparse.Namespace,
     arguments: Sequence[str],
 ) -> dict[str, Any]:
-    session = {
+    part = {
         "command": shlex.join(["python", "-m", "benchmarks", *arguments]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions({}, player.libraries),
@@ -154,7 +154,7 @@ def _manifest(
         "gaps": [list(pair) for pair in suite.gaps],
         "data": [plan.describe_data() for plan in plans],
         "deviations": [asdict(deviation) for deviation in deviations],
-        "sessions": [session],
+        "parts": [part],
     }
 
 

@@ -243,16 +243,16 @@ def _origin(runs: Sequence[Run]) -> Section:
     add("suite", *(f"{m['suite']}, SHA-256 {m['suite_hash'][:16]}" for m in manifests))
     add("seed", *(str(m["seed"]) for m in manifests))
     add("agent", *(_listed({"agent": m["agent"], **(m["model"] or {})}) for m in manifests))
-    add("command", *(_of_sessions(m, "command") for m in manifests))
-    add("begun", *(m["sessions"][0]["date"] for m in manifests))
-    add("hardware", *(_of_sessions(m, "hardware") for m in manifests))
-    add("versions", *(_of_sessions(m, "versions") for m in manifests))
+    add("command", *(_of_parts(m, "command") for m in manifests))
+    add("begun", *(m["parts"][0]["date"] for m in manifests))
+    add("hardware", *(_of_parts(m, "hardware") for m in manifests))
+    add("versions", *(_of_parts(m, "versions") for m in manifests))
     add("judged with", *(_judged_with(run) for run in runs))
     add("data", *("; ".join(_listed(row) for row in m["data"]) for m in manifests))
     add("conditions", *("; ".join(_listed(row) for row in m["cells"]) for m in manifests))
     add("wall time", *(_wall_time(m) for m in manifests))
     caveats = [
-        "; ".join(dict.fromkeys(text for s in m["sessions"] for text in s.get("caveats", ())))
+        "; ".join(dict.fromkeys(text for s in m["parts"] for text in s.get("caveats", ())))
         for m in manifests
     ]
     add("caveats", *(text or "none" for text in caveats))
@@ -260,11 +260,11 @@ def _origin(runs: Sequence[Run]) -> Section:
 
 
 def _wall_time(manifest: Mapping[str, Any]) -> str:
-    """Sessions that were killed did not say how long they took."""
-    known = [s["wall_time_s"] for s in manifest["sessions"] if "wall_time_s" in s]
-    num_sessions = len(manifest["sessions"])
+    """Parts that were killed did not say how long they took."""
+    known = [s["wall_time_s"] for s in manifest["parts"] if "wall_time_s" in s]
+    num_parts = len(manifest["parts"])
     text = f"{sum(known):.0f} s"
-    return text if len(known) == num_sessions else f"{text} in {len(known)} of {num_sessions} parts"
+    return text if len(known) == num_parts else f"{text} in {len(known)} of {num_parts} parts"
 
 
 def _judged_with(run: Run) -> str:
@@ -273,10 +273,10 @@ def _judged_with(run: Run) -> str:
     return "; ".join(dict.fromkeys(_listed({n: s.get(n) for n in names}) for s in settings))
 
 
-def _of_sessions(manifest: Mapping[str, Any], name: str) -> str:
+def _of_parts(manifest: Mapping[str, Any], name: str) -> str:
     texts = []
-    for session in manifest["sessions"]:
-        value = session[name]
+    for part in manifest["parts"]:
+        value = part[name]
         texts.append(_listed(value) if isinstance(value, dict) else str(value))
     return "; then ".join(dict.fromkeys(texts))
 

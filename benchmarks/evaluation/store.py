@@ -35,7 +35,7 @@ class RunStore:
 
     Args:
         folder: made where it is missing.
-        manifest: of this run; its last entry of ``sessions`` is about this process.
+        manifest: of this run; its last entry of ``parts`` is about this process.
         is_resumed: go on with the run that is there; else there must be none.
 
     Raises:
@@ -48,7 +48,7 @@ class RunStore:
         if is_resumed:
             old = read_manifest(folder)
             _check_same(folder, old, manifest)
-            manifest = {**old, "sessions": [*old["sessions"], *manifest["sessions"]]}
+            manifest = {**old, "parts": [*old["parts"], *manifest["parts"]]}
         elif path.exists() or (folder / EPISODES).exists():
             raise ConfigError(
                 f"there is a run in {folder} already; give --resume to go on with it, or another "
@@ -94,8 +94,8 @@ class RunStore:
         self.done.add(key)
 
     def finish(self, **values: Any) -> None:
-        """Note in the manifest what is known at the end of this session."""
-        self._manifest["sessions"][-1].update(values)
+        """Note in the manifest what is known at the end of this part of the run."""
+        self._manifest["parts"][-1].update(values)
         self._write_manifest()
 
     def _write_manifest(self) -> None:

@@ -129,8 +129,8 @@ def test_a_half_written_last_line_is_cut_and_played_again(suite: str, tmp_path: 
     assert main(command(suite, out, "--resume")) == 0
     assert path.read_bytes().splitlines(keepends=True)[:-2] == lines[:-2]
     assert records(out) == expected
-    sessions = json.loads((out / "manifest.json").read_text())["sessions"]
-    assert ["--resume" in session["command"] for session in sessions] == [False, True]
+    parts = json.loads((out / "manifest.json").read_text())["parts"]
+    assert ["--resume" in part["command"] for part in parts] == [False, True]
 
 
 @pytest.mark.sandbox
