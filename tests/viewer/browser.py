@@ -133,18 +133,27 @@ class Browser:
             f"[...document.querySelectorAll({json.dumps(selector)})].map((e) => e.innerText)"
         )
 
-    def click(self, selector: str) -> None:
-        """Press and release the mouse in the middle of an element."""
+    def middle(self, selector: str) -> tuple[float, float]:
+        """Where the middle of an element is, brought into view."""
         x, y = self.run(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
             "e.scrollIntoView({block: 'nearest'}); const r = e.getBoundingClientRect();"
             "return [r.x + r.width / 2, r.y + r.height / 2]; })()"
         )
-        for kind in ("mousePressed", "mouseReleased"):
-            self.call(
-                "Input.dispatchMouseEvent",
-                **{"type": kind, "x": x, "y": y, "button": "left", "clickCount": 1},
-            )
+        return x, y
+
+    def mouse(self, kind: str, at: tuple[float, float]) -> None:
+        """Press or release the left button."""
+        self.call(
+            "Input.dispatchMouseEvent",
+            **{"type": kind, "x": at[0], "y": at[1], "button": "left", "clickCount": 1},
+        )
+
+    def click(self, selector: str) -> None:
+        """Press and release the mouse in the middle of an element."""
+        at = self.middle(selector)
+        self.mouse("mousePressed", at)
+        self.mouse("mouseReleased", at)
 
     def press(self, key: str) -> None:
         """A key, by its character or name."""

@@ -268,6 +268,31 @@ def test_a_click_opens_an_episode_and_its_link_leads_back_to_it(show, records: P
     assert "There is no such episode" in browser.text("#episode")
 
 
+def test_a_click_counts_though_the_list_is_drawn_between_press_and_release(show):
+    browser = show(*various(200))
+    at = browser.middle(".row:nth-child(3)")
+    browser.mouse("mousePressed", at)
+    browser.run(
+        "(async () => { document.getElementById('list').scrollTop = 1;"
+        "for (let i = 0; i < 3; i += 1) await new Promise(requestAnimationFrame); })()"
+    )
+    browser.mouse("mouseReleased", at)
+    wait_for_title(browser, "problem-0002")
+
+
+def test_rows_are_in_order_wherever_the_list_was_scrolled(show):
+    browser = show(*various(300))
+    for place in (0, 8_000, 7_900, 100, 16_000, 0):
+        browser.run(
+            f"(async () => {{ document.getElementById('list').scrollTop = {place};"
+            "for (let i = 0; i < 3; i += 1) await new Promise(requestAnimationFrame); })()"
+        )
+        names = browser.texts(".row-problem")
+        first = int(names[0][-4:])
+        assert names == [f"problem-{first + i:04}" for i in range(len(names))]
+        assert len(names) < 60
+
+
 def test_five_thousand_episodes_stay_fluid(show):
     start = time.monotonic()
     browser = show(*various(5_000))

@@ -59,6 +59,8 @@ class EpisodeList {
     this.onOpen = onOpen;
     this.rows = [];
     this.shown = [];
+    this.drawn = new Map(); // row -> its element
+    this.nothing = el("p", "soft nothing", "No episode matches.");
     this.chosen = new Map();
     this.openKey = null;
     this.isDescending = false;
@@ -177,15 +179,33 @@ class EpisodeList {
     const top = this.box.scrollTop;
     const first = Math.max(0, Math.floor(top / ROW_HEIGHT) - ROWS_BEYOND);
     const last = Math.ceil((top + this.box.clientHeight) / ROW_HEIGHT) + ROWS_BEYOND;
-    const drawn = this.shown.slice(first, last).map((row, i) => this.drawRow(row, first + i));
-    if (this.shown.length === 0) drawn.push(el("p", "soft nothing", "No episode matches."));
-    this.inner.replaceChildren(...drawn);
+    const rows = this.shown.slice(first, last);
+    this.keepOnly(new Set(rows));
+    let next = this.inner.firstElementChild;
+    for (const [i, row] of rows.entries()) {
+      if (!this.drawn.has(row)) this.drawn.set(row, this.drawRow(row));
+      const element = this.drawn.get(row);
+      this.place(element, row, first + i);
+      if (element === next) next = next.nextElementSibling;
+      else this.inner.insertBefore(element, next);
+    }
+    if (rows.length === 0) this.inner.append(this.nothing);
     const isOpenDrawn = document.getElementById("open-row") !== null;
     if (isOpenDrawn) this.box.setAttribute("aria-activedescendant", "open-row");
     else this.box.removeAttribute("aria-activedescendant");
   }
 
-  drawRow(row, place) {
+  /** Rows that stay keep their elements, or a drawing between press and release would eat a click. */
+  keepOnly(rows) {
+    this.nothing.remove();
+    for (const [row, element] of this.drawn) {
+      if (rows.has(row)) continue;
+      element.remove();
+      this.drawn.delete(row);
+    }
+  }
+
+  drawRow(row) {
     const sign = el("span", row.solved ? "sign solved" : "sign", row.solved ? "✓" : "✗");
     sign.title = row.solved ? "solved" : "not solved";
     const element = el(
@@ -202,15 +222,19 @@ class EpisodeList {
         el("span", "row-agent", row.agent === NOT_RECORDED ? "" : row.agent),
       ),
     );
-    element.dataset.place = place;
     element.setAttribute("role", "option");
+    return element;
+  }
+
+  place(element, row, place) {
+    element.dataset.place = place;
     element.setAttribute("aria-setsize", this.shown.length);
     element.setAttribute("aria-posinset", place + 1);
     element.style.transform = `translateY(${place * ROW_HEIGHT}px)`;
     const isOpen = row.key === this.openKey;
     element.setAttribute("aria-selected", String(isOpen));
     if (isOpen) element.id = "open-row";
-    return element;
+    else element.removeAttribute("id");
   }
 
   /** Mark a row as open and bring it into view. */
