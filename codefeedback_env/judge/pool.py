@@ -120,6 +120,10 @@ class _Worker:
     info: WorkerInfo | None = None
 
 
+_Heard = tuple[_Worker, tuple[Any, ...]]
+_Answer = tuple[_Job, JudgeReport | SandboxError]
+
+
 class WorkerPool:
     """The workers of one process with one set of settings."""
 
@@ -299,79 +303,86 @@ class WorkerPool:
 
     def _read_for_ever(self) -> None:
         while not self._closed:
+            heard: list[_Heard] = []
             for key, _ in self._selector.select():
-                worker = key.data
-                if worker is None:
+                if key.data is None:
                     self._wake_read.recv(64)
-                    continue
-                try:
-                    data = worker.connection.recv(_READ_BYTES)
-                except OSError:
-                    data = b""
-                if not data:
-                    self._replace(worker)
-                    continue
-                for message in worker.reader.feed(data):
-                    self._handle(worker, message)
+                else:
+                    heard += self._hear(key.data)
+            if heard:
+                self._act_on(heard)
 
-    def _handle(self, worker: _Worker, message: tuple[Any, ...]) -> None:
-        answered: _Job | None = None
-        outcome: JudgeReport | SandboxError | None = None
-        match message:
-            case ("report", number, packed, may_keep):
-                outcome = unpack_report(packed)
-                answered = self._take(worker, number)
-                if may_keep and answered is not None and answered.memory_key is not None:
-                    self._memory.keep(answered.memory_key, outcome)
-            case ("failed", number, text):
-                outcome = SandboxError(text)
-                answered = self._take(worker, number)
-            case ("cancelled", number):
-                job = self._take(worker, number)
-                if job is not None and not job.future.cancelled():
-                    self._wait_first(job)  # recalled for a worker with nothing to do
-            case ("unknown problem", number):
-                job = self._take(worker, number)
-                if job is not None:
-                    worker.known_problems.discard(job.problem.key)
-                    self._wait_first(job)
-            case ("ready", info):
-                worker.info = info
-                self._ready.set()
-            case ("unavailable", _, text):
-                self._give_up(SandboxUnavailableError(text))
-                return
+    def _hear(self, worker: _Worker) -> list[_Heard]:
+        """What a worker has said; one that has ended is replaced."""
+        try:
+            data = worker.connection.recv(_READ_BYTES)
+        except OSError:
+            data = b""
+        if not data:
+            self._replace(worker)
+        return [(worker, message) for message in worker.reader.feed(data)]
+
+    def _act_on(self, heard: list[_Heard]) -> None:
+        """Everything that was heard at once: the lock is taken once for all of it."""
+        answers: list[_Answer] = []
         with self._lock:
+            for worker, message in heard:
+                self._note(worker, message, answers)
             assigned = self._assign() if self._waiting else []
-            recall = self._job_to_recall() if not self._waiting else None
-        # The worker gets its next job first: who waits for this answer is in nobody's way then.
+            recalls = [] if self._waiting else self._jobs_to_recall()
+        if self._unavailable is not None:
+            self._give_up(self._unavailable)
+        # Workers get their next jobs first: who waits for an answer is in nobody's way then.
         self._send_all(assigned)
-        if recall is not None:
-            self._send(recall[0], "recall", recall[1])
-        if answered is not None and outcome is not None:
-            answered.answer(outcome)
+        for worker, number in recalls:
+            self._send(worker, "recall", number)
+        for job, outcome in answers:
+            if job.memory_key is not None and isinstance(outcome, JudgeReport):
+                self._memory.keep(job.memory_key, outcome)
+            job.answer(outcome)
+
+    def _note(self, worker: _Worker, message: tuple[Any, ...], answers: list[_Answer]) -> None:
+        """One message; lock held."""
+        kind, *rest = message
+        if kind == "report":
+            number, packed, may_keep = rest
+            if (job := self._take(worker, number)) is not None:
+                job.memory_key = job.memory_key if may_keep else None
+                answers.append((job, unpack_report(packed)))
+        elif kind == "failed":
+            number, text = rest
+            if (job := self._take(worker, number)) is not None:
+                answers.append((job, SandboxError(text)))
+        elif kind == "cancelled":
+            job = self._take(worker, *rest)
+            if job is not None and not job.future.cancelled():
+                self._waiting.appendleft(job)  # recalled for a worker with nothing to do
+        elif kind == "unknown problem":
+            if (job := self._take(worker, *rest)) is not None:
+                worker.known_problems.discard(job.problem.key)
+                self._waiting.appendleft(job)
+        elif kind == "ready":
+            (worker.info,) = rest
+            self._ready.set()
+        elif kind == "unavailable":
+            self._unavailable = SandboxUnavailableError(rest[-1])
 
     def _take(self, worker: _Worker, number: int) -> _Job | None:
-        with self._lock:
-            worker.recalled.discard(number)
-            return worker.jobs.pop(number, None)
+        """A job that a worker is done with; lock held."""
+        worker.recalled.discard(number)
+        return worker.jobs.pop(number, None)
 
-    def _wait_first(self, job: _Job) -> None:
-        with self._lock:
-            self._waiting.appendleft(job)
-
-    def _job_to_recall(self) -> tuple[_Worker, int] | None:
-        """A job that waits behind another while some worker has nothing to do; lock held."""
-        crowded = [worker for worker in self._workers if len(worker.jobs) > 1]
-        if not crowded or not any(w.info is not None and not w.jobs for w in self._workers):
-            return None
-        for worker in crowded:
-            waiting = list(worker.jobs)[1:]
-            for number in waiting:
-                if number not in worker.recalled:
-                    worker.recalled.add(number)
-                    return worker, number
-        return None
+    def _jobs_to_recall(self) -> list[tuple[_Worker, int]]:
+        """A job that waits behind another for each worker that has nothing to do; lock held."""
+        num_idle = sum(worker.info is not None and not worker.jobs for worker in self._workers)
+        if not num_idle:
+            return []
+        behind = [(worker, number) for worker in self._workers for number in list(worker.jobs)[1:]]
+        left = [(worker, number) for worker, number in behind if number not in worker.recalled]
+        chosen = left[: max(0, num_idle - (len(behind) - len(left)))]
+        for worker, number in chosen:
+            worker.recalled.add(number)
+        return chosen
 
     def _replace(self, dead: _Worker) -> None:
         """Start a worker in place of one that died, and give its jobs another chance."""
