@@ -16,6 +16,18 @@ PRECISIONS = ("float32", "bfloat16")
 SCHEDULES = ("constant", "linear", "cosine")
 LOGGERS = ("tensorboard", "wandb", "trackio")
 
+READERS: dict[str, tuple[str, tuple[object, ...]]] = {
+    "gae_lambda": ("advantage", ("gae",)),
+    "value_clip_range": ("advantage", ("return", "gae")),
+    "critic_learning_rate": ("advantage", ("return", "gae")),
+    "icepop_low": ("correction", ("icepop",)),
+    "icepop_high": ("correction", ("icepop",)),
+    "sequence_mask_limit": ("correction", ("sequence-mask",)),
+    "max_resampling": ("dynamic_sampling", (True,)),
+    "final_rate_fraction": ("schedule", ("linear", "cosine")),
+}
+"""Settings that only count with some values of another one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PPOConfig:
@@ -382,6 +394,15 @@ class PPOConfig:
             )
         if (self.min_solve_rate, self.max_solve_rate) != (0, 1) and self.difficulty_file is None:
             raise ConfigError("min_solve_rate and max_solve_rate need a difficulty_file.")
+        for name, (other, values) in READERS.items():
+            value, read_with = getattr(self, name), getattr(self, other)
+            if value != type(self).__dataclass_fields__[name].default and read_with not in values:
+                raise ConfigError(
+                    f"{name}={value} would change nothing with {other}={read_with!r}; leave it "
+                    f"out, or set {other} to {' or '.join(map(repr, values))}."
+                )
+        if self.kl_form != "geometric-mean" and not self.beta:
+            raise ConfigError(f"kl_form={self.kl_form!r} would change nothing with beta=0.")
         if self.icepop_low >= self.icepop_high:
             raise ConfigError(
                 f"icepop_low={self.icepop_low} must be below icepop_high={self.icepop_high}."

@@ -440,7 +440,7 @@ def test_targets_equal_the_slow_form(seed, level, kl_form, advantage, turn_rewar
         turn_reward=turn_reward,
         beta=0.3,
         gamma=0.8,
-        gae_lambda=0.6,
+        gae_lambda=0.6 if advantage == "gae" else 1.0,
     )
     trajectories, scores = random_iteration(np.random.default_rng(seed), level=level)
     result = targets(trajectories, scores, config)
@@ -596,7 +596,7 @@ def test_an_episode_ended_by_the_context_is_an_ordinary_one():
         ({}, {"normalise_advantages": True}),
         ({"normalise_advantages": True}, {"advantage_std_floor": 10.0}),
         ({"advantage": "gae", "gae_lambda": 0.9}, {"gae_lambda": 0.5}),
-        ({"advantage": "gae", "gae_lambda": 0.9}, {"advantage": "return"}),
+        ({"advantage": "gae", "gae_lambda": 0.9}, {"advantage": "return", "gae_lambda": 1.0}),
         ({"advantage": "group-mean"}, {"advantage": "leave-one-out"}),
         ({"advantage": "group-mean"}, {"advantage": "grpo"}),
         ({"advantage": "grpo"}, {"advantage_std_floor": 10.0}),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agents.ppo import config as module
-from agents.ppo.config import PPOConfig
+from agents.ppo.config import READERS, PPOConfig
 from codefeedback_env import ConfigError
 
 
@@ -107,6 +107,7 @@ def test_counts_have_a_least_value(name, least):
     fitting = {
         "max_context_tokens": {"max_prompt_tokens": 1, "max_reply_tokens": 1},
         "num_rollouts": {"minibatch_rollouts": 1},
+        "max_resampling": {"dynamic_sampling": True, "group_size": 2},
     }.get(name, {})
     if name == "max_context_tokens":
         least = 2
@@ -130,7 +131,27 @@ def test_counts_have_a_least_value(name, least):
 def test_numbers_have_a_range(name, bad, good):
     with pytest.raises(ConfigError, match=f"{name}={bad} "):
         make(**{name: bad})
-    assert getattr(make(**{name: good}), name) == good
+    other, values = READERS.get(name, ("seed", (0,)))
+    assert getattr(make(**{name: good, other: values[0]}), name) == good
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_setting_that_nothing_would_read_is_refused(name):
+    other, values = READERS[name]
+    value = {"max_resampling": 2, "icepop_high": 2.0}.get(name, 0.45)
+    fitting = {
+        "advantage": {"advantage": "grpo", "group_size": 2},
+        "correction": {"correction": "none"},
+    }.get(other, {})
+    with pytest.raises(ConfigError, match=f"{name}={value} would change nothing with {other}="):
+        make(**{name: value}, **fitting)
+    fitting = {"group_size": 2} if name == "max_resampling" else {}
+    assert getattr(make(**{name: value, other: values[0]}, **fitting), name) == value
+
+
+def test_a_form_of_the_kl_term_needs_the_term():
+    with pytest.raises(ConfigError, match="kl_form='product' would change nothing with beta=0"):
+        make(kl_form="product", beta=0.0)
 
 
 @pytest.mark.parametrize("name", ["beta", "gamma", "learning_rate", "clip_range_high"])
@@ -173,7 +194,10 @@ def test_not_a_number_is_in_no_range(name):
             {"min_solve_rate": 0.9, "max_solve_rate": 0.1, "difficulty_file": Path("rates.json")},
             "min_solve_rate=0.9 is above max_solve_rate=0.1",
         ),
-        ({"icepop_low": 5.0}, "icepop_low=5.0 must be below icepop_high=5.0"),
+        (
+            {"correction": "icepop", "icepop_low": 5.0},
+            "icepop_low=5.0 must be below icepop_high=5.0",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(changes, message):
