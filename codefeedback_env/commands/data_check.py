@@ -28,6 +28,7 @@ from codefeedback_env.commands.json_lines import open_output
 from codefeedback_env.commands.progress import progress
 from codefeedback_env.datasets.inspection import leaving_out_unreadable_rows
 from codefeedback_env.datasets.problem_set import ProblemSet
+from codefeedback_env.datasets.several_answers import has_unused_checker
 from codefeedback_env.errors import (
     CodeFeedbackError,
     ConfigError,
@@ -62,6 +63,9 @@ class Kind(StrEnum):
     NO_HIDDEN_TESTS = "no hidden tests"
     DROPPED_TESTS = "hidden tests dropped"
     """Loading left them out: they repeat or contradict others, or are shown by a public test."""
+
+    CHECKER_NOT_USED = "checker of the dataset not used"
+    """Its own judge may take other answers than the stored one, which alone counts here."""
 
     DUPLICATED_INPUT = "duplicated input"
     CONTRADICTORY_TESTS = "contradictory tests"
@@ -112,9 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
         problems = load_problems(BUNDLED)
     ids = problems.ids[: arguments.limit]
     unreadable = [
-        Finding(
-            problem_id=row.place, kind=Kind.UNREADABLE, detail=f"field {row.field!r}: {row.message}"
-        )
+        Finding(problem_id=row.place, kind=Kind.UNREADABLE, detail=row.fault)
         for row in unreadable_rows
     ]
     summary = _Summary()
@@ -214,6 +216,8 @@ def check_tests(problem: Problem, checker: Checker) -> Iterator[tuple[Kind, str]
             Kind.DROPPED_TESTS,
             f"{num_dropped} left out when loaded: they repeat or contradict other tests",
         )
+    if has_unused_checker(problem):
+        yield Kind.CHECKER_NOT_USED, "outputs are compared with the stored one instead"
     tests_of: defaultdict[str, list[tuple[str, TestCase]]] = defaultdict(list)
     for pool in Pool:
         for index, test in enumerate(problem.tests(pool)):

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from codefeedback_env.datasets.fetch import HUB_DATASETS
 from codefeedback_env.datasets.inspection import leaving_out_unreadable_rows
 from codefeedback_env.datasets.mbpp import SPLITS as MBPP_SPLITS
 from codefeedback_env.datasets.problem_set import ProblemSet
-from codefeedback_env.errors import ConfigError, DatasetNotFoundError
+from codefeedback_env.errors import ConfigError, DatasetError, DatasetNotFoundError
 from codefeedback_env.judge.judge import Judge
 from codefeedback_env.lookup import look_up
 from codefeedback_env.make import load_problems
@@ -39,19 +40,32 @@ HELP = "find what is wrong with a dataset, and write an exclusion list"
 DESCRIPTION = (
     "Look at every problem's statement and tests, run the dataset's own right and wrong programs, "
     "compare with the dataset's other splits, and write report.json, report.html, report.md and "
-    "exclusions.toml. A run that was ended goes on where it was. Exit status 0 also where "
-    "something was found."
+    "exclusions.toml. A run that was ended goes on where it was. Exit status 1 if rows or files "
+    "cannot be read, so that the report lacks them, else 0, whatever was found."
 )
 
 MAX_PROGRAMS = 10
+MAX_UNREADABLE_SHOWN = 40
 FILES = ("report.json", "report.html", "report.md", "exclusions.toml")
 
 _SPLITS = {
-    **{name: dataset.splits for name, dataset in HUB_DATASETS.items()},
+    "code_contests": HUB_DATASETS["code_contests"].splits,
     **dict.fromkeys(("apps", "taco"), ("train", "test")),
     "mbpp": tuple(MBPP_SPLITS),
 }
 """Splits that must not share problems; those of other datasets hold each other, or are one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Other:
+    """A split or dataset that shall not share problems with the one looked at."""
+
+    name: str
+    problems: ProblemSet | None
+    """None where it cannot be opened at all."""
+
+    num_unreadable: int
+    """Rows and files."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -97,20 +111,26 @@ def run(arguments: argparse.Namespace) -> int:
         settings = _settings(problems, judge, arguments)
         reports = _report_problems(problems, judge, settings, arguments)
     overlaps: list[Overlap] = []
-    for name, other in others:
-        overlaps += find_overlaps(reports, _watched(other, name), name)
+    compared_with: list[str] = []
+    num_lost_elsewhere = 0
+    for other in others:
+        found, num_lost = _compare(reports, other)
+        overlaps += found
+        without = f", without {num_lost} rows or files that cannot be read" if num_lost else ""
+        compared_with.append(other.name + without)
+        num_lost_elsewhere += num_lost
     report = make_report(
         dataset=problems.name,
         split=problems.split,
         settings=settings | {"limit": arguments.limit},
         problems=reports,
         unreadable_rows=unreadable_rows,
-        compared_with=[name for name, _ in others],
+        compared_with=compared_with,
         overlaps=overlaps,
     )
     _write(report, arguments.out)
-    _print(report, arguments.out)
-    return 0
+    _print(report, arguments.out, num_lost_elsewhere)
+    return 1 if report.unreadable_rows or num_lost_elsewhere else 0
 
 
 def _settings(
@@ -165,10 +185,8 @@ def _report_problems(
         return [not_judged.get(i) or journal.done[i] for i in ids]
 
 
-def _other_splits(
-    arguments: argparse.Namespace, problems: ProblemSet
-) -> Iterator[tuple[str, ProblemSet]]:
-    """The other splits of the dataset that are on this machine, with their names."""
+def _other_splits(arguments: argparse.Namespace, problems: ProblemSet) -> Iterator[_Other]:
+    """The other splits of the dataset that are on this machine."""
     place = arguments.problems
     if place is not None and place not in DATASET_NAMES and not Path(place).is_dir():
         return  # one file holds one split
@@ -177,15 +195,21 @@ def _other_splits(
     for split in _SPLITS.get(problems.name, ()):
         if split == problems.split or problems.split not in _SPLITS[problems.name]:
             continue
+        name = f"{problems.name} ({split})"
         try:
-            with leaving_out_unreadable_rows():
+            with leaving_out_unreadable_rows() as unreadable_rows:
                 other = load_problems(dataset, path=path, split=split, exclude=None)
         except DatasetNotFoundError:
             continue
-        yield f"{problems.name} ({split})", other
+        except DatasetError as error:
+            print(f"not compared with {name}: {error}", file=sys.stderr)
+            yield _Other(name, None, 1)
+        else:
+            if other.data_fingerprint != problems.data_fingerprint:  # else there is but one split
+                yield _Other(name, other, len(unreadable_rows))
 
 
-def _open_other(text: str) -> tuple[str, ProblemSet]:
+def _open_other(text: str) -> _Other:
     """The problems that a value of ``--against`` names."""
     dataset: str | None = None
     split: str | None = None
@@ -197,10 +221,20 @@ def _open_other(text: str) -> tuple[str, ProblemSet]:
         dataset, _, split = text.partition(":")
         look_up("dataset, file or directory", dataset, DATASET_NAMES)
         path = None
-    with leaving_out_unreadable_rows():
+    with leaving_out_unreadable_rows() as unreadable_rows:
         problems = load_problems(dataset, path=path, split=split or None, exclude=None)
     where = f", {path}" if path else ""
-    return f"{problems.name} ({problems.split}{where})", problems
+    name = f"{problems.name} ({problems.split}{where})"
+    return _Other(name, problems, len(unreadable_rows))
+
+
+def _compare(reports: list[ProblemReport], other: _Other) -> tuple[list[Overlap], int]:
+    """What comes up in another split too, and how many rows or files of it cannot be read."""
+    if other.problems is None:
+        return [], other.num_unreadable
+    compared = list(_watched(other.problems, other.name))
+    num_unreadable = other.num_unreadable + len(other.problems) - len(compared)
+    return find_overlaps(reports, compared, other.name), num_unreadable
 
 
 def _watched(problems: ProblemSet, name: str) -> Iterator[Signature]:
@@ -229,12 +263,23 @@ def _write(report: DataReport, directory: Path) -> None:
             raise ConfigError(f"cannot write {directory / name}: {error.strerror}.") from error
 
 
-def _print(report: DataReport, directory: Path) -> None:
+def _print(report: DataReport, directory: Path, num_lost_elsewhere: int) -> None:
     console = PlainConsole(soft_wrap=True)
-    for row in report.unreadable_rows:
-        console.print(f"unreadable: {row.place}, field {row.field!r}: {row.message}")
+    for row in report.unreadable_rows[:MAX_UNREADABLE_SHOWN]:
+        console.print(f"unreadable: {row}")
+    if (more := len(report.unreadable_rows) - MAX_UNREADABLE_SHOWN) > 0:
+        console.print(f"... and {more} more unreadable ones; report.json lists all.")
     for name, count in report.totals().items():
         console.print(f"{count:8,} {name}")
     for flag, count in report.num_flagged.items():
         console.print(f"{count:8,} {'! ' if report.excludes(flag) else ''}{flag.value}")
     console.print(f"Written: {', '.join(str(directory / name) for name in FILES)}")
+    if num_lost := len(report.unreadable_rows):
+        console.print(
+            f"Damaged: {num_lost} rows or files cannot be read, and the report is about the rest."
+        )
+    if num_lost_elsewhere:
+        console.print(
+            f"Damaged: {num_lost_elsewhere} rows or files of other splits or datasets cannot be "
+            "read, so problems that are also there may be missed."
+        )

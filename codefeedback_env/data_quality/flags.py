@@ -21,11 +21,13 @@ class Flag(StrEnum):
     INTERACTIVE = "interactive"
     FILE_IO = "reads or writes a file"
     ANY_ANSWER = "any answer, by its words"
+    CHECKER_NOT_USED = "checker of the dataset not used"
     MANY_ANSWERS = "several right answers, no checker"
     REFERENCE_FAILS = "reference program fails"
     NO_REFERENCE_PASSES = "tests contradict the reference programs"
     WEAK_TESTS = "wrong program passes all tests"
     NO_WRONG_FAILS = "tests reject no wrong program"
+    LABEL_IN_DOUBT = "wrong program that is a right one"
     EQUAL_TITLE = "title twice in the split"
     EQUAL_STATEMENT = "statement twice in the split"
     IN_OTHER_SPLIT = "also in another split"
@@ -58,6 +60,8 @@ _MEANINGS = {
     Flag.FILE_IO: "The program should use files and not standard input and output.",
     Flag.ANY_ANSWER: "The words ask for any of several answers; whether one output is stored for "
     "all of them, only programs show.",
+    Flag.CHECKER_NOT_USED: "The dataset judges with a program of its own, which may take other "
+    "answers than the stored one; here that one alone counts.",
     Flag.MANY_ANSWERS: "Right programs print different answers, and only the stored one counts.",
     Flag.REFERENCE_FAILS: "A program that the dataset calls right fails here.",
     Flag.NO_REFERENCE_PASSES: "Every reference program gives another answer than the stored one, "
@@ -65,6 +69,8 @@ _MEANINGS = {
     Flag.WEAK_TESTS: "A program that the dataset calls wrong passes everything stored.",
     Flag.NO_WRONG_FAILS: "All programs run that the dataset calls wrong pass everything stored, so "
     "the reward does not mean that a program is right.",
+    Flag.LABEL_IN_DOUBT: "But for case and blanks a program that is called wrong is one that is "
+    "called right, so that it passes says nothing about the tests.",
     Flag.EQUAL_TITLE: "Often one problem of two divisions.",
     Flag.EQUAL_STATEMENT: "The same problem again.",
     Flag.IN_OTHER_SPLIT: "A title or a statement comes up elsewhere too, so one part leaks into "

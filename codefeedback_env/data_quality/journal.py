@@ -10,7 +10,7 @@ from typing import IO, Any
 from codefeedback_env.data_quality.problem_report import ProblemReport
 from codefeedback_env.errors import ConfigError
 
-VERSION = 1
+VERSION = 2
 """Rises when reports mean something else, so that old ones are not taken up."""
 
 

@@ -25,10 +25,7 @@ def markdown_page(report: DataReport) -> str:
         )
     if report.unreadable_rows:
         lines += ["", "## Rows that cannot be read"]
-        lines += _list(
-            f"{_cell(row.place)}, field `{row.field}`: {_cell(row.message)}"
-            for row in report.unreadable_rows
-        )
+        lines += _list(_cell(str(row)) for row in report.unreadable_rows)
     if report.exclusions.entries:
         lines += ["", "## To exclude"]
         lines += _list(

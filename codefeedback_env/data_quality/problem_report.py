@@ -1,7 +1,6 @@
 """What is found out about one problem."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -9,7 +8,8 @@ from codefeedback_env.checkers import Judging, checker_for
 from codefeedback_env.data_quality.failures import FailureKind
 from codefeedback_env.data_quality.flags import Finding, Flag
 from codefeedback_env.data_quality.pools import check_pools
-from codefeedback_env.data_quality.programs import ProgramOutcome, ProgramOutcomes, start_programs
+from codefeedback_env.data_quality.program_findings import check_references, check_wrong
+from codefeedback_env.data_quality.programs import ProgramOutcome, start_programs
 from codefeedback_env.data_quality.statements import (
     check_statement,
     normalised_title,
@@ -20,7 +20,7 @@ from codefeedback_env.datasets.problem_set import ProblemSet
 from codefeedback_env.errors import CodeFeedbackError
 from codefeedback_env.judge.judge import Judge
 from codefeedback_env.languages import Submission
-from codefeedback_env.problem import Pool, Problem
+from codefeedback_env.problem import Pool
 from codefeedback_env.verdicts import Verdict
 
 Wait = Callable[[], "ProblemReport"]
@@ -130,7 +130,9 @@ def start_problem(
     )
     if judge is None:
         return lambda: report
-    takes_any_answer = any(finding.flag is Flag.ANY_ANSWER for finding in findings)
+    takes_any_answer = any(
+        finding.flag in (Flag.ANY_ANSWER, Flag.CHECKER_NOT_USED) for finding in findings
+    )
     wait_for_programs = start_programs(
         judge,
         problem,
@@ -141,74 +143,14 @@ def start_problem(
 
     def wait() -> ProblemReport:
         outcomes = wait_for_programs()
-        more = list(check_outcomes(problem, outcomes, takes_any_answer=takes_any_answer))
+        more = [
+            *check_references(problem, outcomes.references, takes_any_answer=takes_any_answer),
+            *check_wrong(problem, outcomes.wrong, wrong, references),
+        ]
         with_programs = replace(report, references=outcomes.references, wrong=outcomes.wrong)
         return with_programs.with_findings(more)
 
     return wait
-
-
-def check_outcomes(
-    problem: Problem, outcomes: ProgramOutcomes, *, takes_any_answer: bool
-) -> Iterator[Finding]:
-    """What the programs show.
-
-    Several right answers are taken for proved where a reference program gives another answer than
-    the stored one and either the statement's words take any answer, or two such programs give
-    different answers on the same test.
-    """
-    judged = [(n, o) for n, o in enumerate(outcomes.references) if o.verdict is not None]
-    failing = [(n, o) for n, o in judged if o.verdict is not Verdict.ACCEPTED]
-    if failing:
-        evidence = f"{len(failing)} of {len(judged)}; {_describe(*failing[0])}"
-        yield Finding(flag=Flag.REFERENCE_FAILS, evidence=evidence)
-    many = None
-    if problem.checker is None and problem.function is None:
-        many = _many_answers(failing, takes_any_answer=takes_any_answer)
-    if many is not None:
-        yield Finding(flag=Flag.MANY_ANSWERS, evidence=many)
-    elif failing and len(failing) == len(judged):
-        kinds = {outcome.kind for _, outcome in failing}
-        if all(kind is not None and kind.speaks_against_tests for kind in kinds):
-            evidence = f"all {len(failing)} fail; {_describe(*failing[0])}"
-            yield Finding(flag=Flag.NO_REFERENCE_PASSES, evidence=evidence)
-    passing = [n for n, o in enumerate(outcomes.wrong) if o.verdict is Verdict.ACCEPTED]
-    if passing:
-        num_wrong = len(outcomes.wrong)
-        evidence = f"{len(passing)} of {num_wrong}; the first is wrong program {passing[0]}"
-        yield Finding(flag=Flag.WEAK_TESTS, evidence=evidence)
-        if len(passing) == num_wrong:
-            num_tests = sum(len(problem.tests(pool)) for pool in Pool)
-            evidence = f"{num_wrong} of {num_wrong} pass all {num_tests} tests"
-            yield Finding(flag=Flag.NO_WRONG_FAILS, evidence=evidence)
-
-
-def _many_answers(
-    failing: list[tuple[int, ProgramOutcome]], *, takes_any_answer: bool
-) -> str | None:
-    other_answers = [
-        (number, outcome) for number, outcome in failing if outcome.verdict is Verdict.WRONG_ANSWER
-    ]
-    if other_answers and takes_any_answer:
-        return f"the statement takes any; {_describe(*other_answers[0])}"
-    answers: defaultdict[tuple[Any, Any], dict[str, int]] = defaultdict(dict)
-    for number, outcome in other_answers:
-        of_test = answers[outcome.pool, outcome.index]
-        of_test.setdefault(" ".join((outcome.output or "").split()), number)
-        if len(of_test) > 1:
-            first, second = list(of_test.values())[:2]
-            return (
-                f"reference programs {first} and {second} print different answers on "
-                f"{outcome.pool}[{outcome.index}], and neither the stored one"
-            )
-    return None
-
-
-def _describe(number: int, outcome: ProgramOutcome) -> str:
-    return (
-        f"reference program {number}: {outcome.verdict} on {outcome.pool}[{outcome.index}] "
-        f"({outcome.kind}): {outcome.excerpt}"
-    )
 
 
 def _outcome_from_json(fields: dict[str, Any]) -> ProgramOutcome:

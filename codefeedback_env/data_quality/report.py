@@ -133,7 +133,7 @@ def make_report(
     overlaps = tuple(overlaps)
     twins, elsewhere = twin_findings(problems), overlap_findings(overlaps)
     unreadable = [
-        UnreadableRow.from_message(finding.evidence)
+        UnreadableRow.from_message(finding.evidence, place=f"problem {problem.id!r}")
         for problem in problems
         for finding in problem.findings
         if finding.flag is Flag.UNREADABLE

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from codefeedback_env.data_quality.flags import Finding, Flag
-from codefeedback_env.datasets.several_answers import any_answer
+from codefeedback_env.datasets.several_answers import any_answer, has_unused_checker
 from codefeedback_env.problem import Problem
 
 _AROUND = 30  # characters of a statement shown on both sides of what was found
@@ -43,6 +43,8 @@ def check_statement(problem: Problem) -> Iterator[Finding]:
         yield Finding(flag=Flag.FILE_IO, evidence=f"the row names {' and '.join(named)}")
     elif match := _FILE.search(statement):
         yield Finding(flag=Flag.FILE_IO, evidence=_quote(statement, match))
+    if has_unused_checker(problem):
+        yield Finding(flag=Flag.CHECKER_NOT_USED, evidence="a C++ program in the row")
     if problem.checker is None and (match := any_answer(statement)):
         yield Finding(flag=Flag.ANY_ANSWER, evidence=_quote(statement, match))
 

@@ -1,12 +1,13 @@
 """Rows of APPS in the layout of its own archive: a folder for each problem."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from codefeedback_env.datasets.json_columns import parse_json
+from codefeedback_env.datasets.row_limits import check_row_size
 from codefeedback_env.errors import DatasetError
 
 _FILES = {
@@ -63,18 +64,21 @@ class AppsFolderRows:
             raise IndexError(f"no row {index} in {self.directory}, which has {len(self)}.")
         folder = self._folders[index]
         row: dict[str, Any] = {"problem_id": folder.name}
-        for column, name in _FILES.items():
-            if column in columns and (folder / name).is_file():
-                row[column] = self._text(index, name)
+        wanted = {
+            column: name
+            for column, name in _FILES.items()
+            if column in columns and (folder / name).is_file()
+        }
+        sizes = {column: (folder / name).stat().st_size for column, name in wanted.items()}
+        check_row_size(self.place(index), sizes)
+        row.update((column, self._text(index, name)) for column, name in wanted.items())
         if any(column in columns for column in _FROM_METADATA) and (folder / _METADATA).is_file():
             try:
-                metadata = json.loads(self._text(index, _METADATA))
+                metadata = parse_json(self._text(index, _METADATA))
             except ValueError as error:
-                raise DatasetError(
-                    f"{self.place(index)}: {_METADATA} is not valid JSON ({error})."
-                ) from error
+                raise self._error(index, _METADATA, f"is not valid JSON ({error}).") from error
             if not isinstance(metadata, dict):
-                raise DatasetError(f"{self.place(index)}: {_METADATA} is not a JSON object.")
+                raise self._error(index, _METADATA, "is not a JSON object.")
             row.update((key, metadata[key]) for key in _FROM_METADATA if key in metadata)
         return row
 
@@ -87,11 +91,19 @@ class AppsFolderRows:
         try:
             return file.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise DatasetError(
-                f"{self.place(index)}: {name} cannot be read as UTF-8 ({error})."
-            ) from error
+            raise self._error(index, name, f"cannot be read as UTF-8 ({error}).") from error
+
+    def _error(self, index: int, name: str, message: str) -> DatasetError:
+        return DatasetError(f"{self.place(index)}, field {name!r}: {message}")
 
 
 def problem_folders(directory: Path) -> tuple[Path, ...]:
-    """The folders of problems in ``directory``, in the order of their names."""
-    return tuple(sorted(file.parent for file in directory.glob(f"*/{_FILES['question']}")))
+    """The folders of problems in ``directory``, in the order of their names.
+
+    Where one has a statement, every folder with any of the files is a problem, also one whose
+    statement is missing; else there are none.
+    """
+    if next(directory.glob(f"*/{_FILES['question']}"), None) is None:
+        return ()
+    names = (*_FILES.values(), _METADATA)
+    return tuple(sorted({file.parent for name in names for file in directory.glob(f"*/{name}")}))

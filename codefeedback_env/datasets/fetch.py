@@ -18,15 +18,36 @@ ROWS_PER_GROUP = 16
 
 @dataclass(frozen=True, slots=True)
 class HubDataset:
-    """A dataset on the Hugging Face hub."""
+    """A dataset on the Hugging Face hub, in files that its library reads without running code."""
 
     repository: str
     splits: tuple[str, ...]
+    configuration: str | None = None
+    splits_are_configurations: bool = False
+    """Each of ``splits`` is a configuration with the one split ``train``."""
+
+    def arguments(self, split: str) -> dict[str, str]:
+        """What chooses a split in ``datasets.load_dataset``."""
+        if self.splits_are_configurations:
+            return {"name": split, "split": "train"}
+        named = {} if self.configuration is None else {"name": self.configuration}
+        return {**named, "split": split}
 
 
 HUB_DATASETS = {
     "code_contests": HubDataset("deepmind/code_contests", ("train", "valid", "test")),
+    "code_contests_plus": HubDataset(
+        "ByteDance-Seed/Code-Contests-Plus",
+        ("1x", "2x", "3x", "4x", "5x"),
+        splits_are_configurations=True,
+    ),
+    "human_eval": HubDataset("openai/openai_humaneval", ("test",)),
+    "mbpp": HubDataset(
+        "google-research-datasets/mbpp", ("prompt", "test", "validation", "train"), "full"
+    ),
+    "mbpp_plus": HubDataset("evalplus/mbppplus", ("test",)),
 }
+"""Those that need no script of theirs; the others are downloaded by hand."""
 
 
 def data_directory(name: str) -> Path:
@@ -74,15 +95,16 @@ def fetch(
         with suppress(DatasetError):  # absent or incomplete
             paths += find_shards(directory, split)
             continue
-        paths += _fetch_split(hub_dataset.repository, split, directory)
+        paths += _fetch_split(hub_dataset, split, directory)
     return paths
 
 
-def _fetch_split(repository: str, split: str, directory: Path) -> list[Path]:
+def _fetch_split(hub_dataset: HubDataset, split: str, directory: Path) -> list[Path]:
+    repository = hub_dataset.repository
     library = optional_import("datasets", "fetching a dataset")
     progress = optional_import("tqdm", "fetching a dataset").tqdm
     try:
-        stream = library.load_dataset(repository, split=split, streaming=True)
+        stream = library.load_dataset(repository, **hub_dataset.arguments(split), streaming=True)
     except Exception as error:  # the errors of its HTTP library, which changes between versions
         raise _unreachable(repository, split, error) from error
     num_shards = stream.num_shards

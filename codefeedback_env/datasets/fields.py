@@ -5,6 +5,9 @@ from typing import Any, TypeGuard
 
 from codefeedback_env.errors import DatasetError
 
+_LARGEST_INTEGER = 2**64
+"""Of limits, ids and the like; the numbers in tests are text or JSON and may be longer."""
+
 
 class Fields:
     """One row of a dataset, read field by field and checked on the way.
@@ -183,6 +186,8 @@ class Fields:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.error(field, f"is {_shown(value)}; it must be a number.")
+        if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+            raise self.error(field, f"is {_shown(value)}; it must have at most 64 bits.")
         if value - value != 0:  # infinite or not a number
             raise self.error(field, f"is {value}; it must be finite.")
         return value
@@ -197,5 +202,8 @@ def _is_a(value: Any, kind: type) -> bool:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more than 4,300 digits, or something that holds one
+        return f"a {type(value).__name__} with an integer of thousands of digits"
     return text if len(text) <= 60 else f"{text[:60]}... ({type(value).__name__})"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from codefeedback_env.datasets.arrow_rows import rows_of
 from codefeedback_env.datasets.optional_import import optional_import
 from codefeedback_env.errors import DatasetError
 from codefeedback_env.lookup import look_up
@@ -64,17 +65,14 @@ class HuggingFaceRows:
         """One row; only the memory of the columns asked for is touched."""
         if not 0 <= index < len(self):
             raise IndexError(f"no row {index} in {self._name}, which has {len(self)}.")
-        row: dict[str, Any] = self._rows_of(self._dataset[index : index + 1], columns)[0]
-        return row
+        return self._rows_of(self._dataset[index : index + 1], columns, index)[0]
 
     def scan(self, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         """All rows in order, a few at a time."""
-        for table in self._dataset.iter(SCAN_ROWS):
-            yield from self._rows_of(table, columns)
+        for number, table in enumerate(self._dataset.iter(SCAN_ROWS)):
+            yield from self._rows_of(table, columns, number * SCAN_ROWS)
 
-    def _rows_of(self, table: Any, columns: Sequence[str]) -> list[dict[str, Any]]:
+    def _rows_of(self, table: Any, columns: Sequence[str], start: int) -> list[dict[str, Any]]:
         names = dict.fromkeys(column.partition(".")[0] for column in columns)
-        rows: list[dict[str, Any]] = table.select(
-            [name for name in names if name in table.column_names]
-        ).to_pylist()
-        return rows
+        chosen = table.select([name for name in names if name in table.column_names])
+        return rows_of(chosen, self.place, start)

@@ -1,13 +1,15 @@
 """Rows made of other rows, and rows of one JSON document."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codefeedback_env.datasets.inspection import leave_out
+from codefeedback_env.datasets.json_columns import parse_json
+from codefeedback_env.datasets.row_limits import check_row_size
 from codefeedback_env.errors import DatasetError, DatasetNotFoundError
 
 if TYPE_CHECKING:
@@ -74,18 +76,14 @@ class JsonListRows:
             raise DatasetError(f"{self.path} cannot be read: {error}.") from error
 
     @cached_property
-    def _entries(self) -> list[dict[str, Any]]:
+    def _entries(self) -> list[Any]:
         try:
-            entries = json.loads(self._content)
+            return list(parse_json(self._content))
         except ValueError as error:
-            raise DatasetError(f"{self.path} is not valid JSON ({error}).") from error
-        for number, entry in enumerate(entries, 1):
-            if not isinstance(entry, dict):
-                raise DatasetError(
-                    f"{self.path}, row {number}: is a JSON {type(entry).__name__}; each entry of "
-                    "the list must be an object."
-                )
-        return list(entries)
+            damage = DatasetError(f"{self.path} is not valid JSON ({error}).")
+            damage.__cause__ = error
+            leave_out(damage, self.path)
+            return []
 
     @cached_property
     def fingerprint(self) -> str:
@@ -104,11 +102,27 @@ class JsonListRows:
         """One whole entry."""
         if not 0 <= index < len(self):
             raise IndexError(f"no row {index} in {self.path}, which has {len(self)}.")
-        return self._entries[index]
+        entry = self._entries[index]
+        if not isinstance(entry, dict):
+            raise DatasetError(
+                f"{self.place(index)}: is a JSON {type(entry).__name__}; each entry of the list "
+                "must be an object."
+            )
+        check_row_size(self.place(index), {key: _text_size(v) for key, v in entry.items()})
+        return entry
 
     def scan(self, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         """All entries in order."""
-        return iter(self._entries)
+        return (self.read(index, columns) for index in range(len(self)))
+
+
+def _text_size(value: Any) -> int:
+    """About the bytes of a value: those of its texts."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(_text_size, value.values()))
+    return sum(map(_text_size, value)) if isinstance(value, list) else 0
 
 
 def is_json_list(path: Path) -> bool:

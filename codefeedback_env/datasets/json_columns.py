@@ -12,7 +12,7 @@ MAX_DIGITS = 200_000
 """Longer integers are refused: converting takes time that grows with the square."""
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str | bytes) -> Any:
     """The value of a JSON text, with integers of up to ``MAX_DIGITS`` digits.
 
     Raises:

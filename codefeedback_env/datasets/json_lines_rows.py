@@ -2,19 +2,25 @@
 
 import gzip
 import hashlib
-import json
+import mmap
 import os
 import tempfile
 import threading
 import weakref
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
+from codefeedback_env.datasets.inspection import leave_out
+from codefeedback_env.datasets.json_columns import parse_json
+from codefeedback_env.datasets.row_limits import largest_field, max_row_bytes, too_large
 from codefeedback_env.errors import DatasetError, DatasetNotFoundError
+
+PIECE_BYTES = 1 << 20
+"""Read at a time while lines are looked for, however long they are."""
 
 
 class JsonLinesRows:
@@ -35,7 +41,10 @@ class JsonLinesRows:
 
     @cached_property
     def _lines(self) -> "_Lines":
-        return _Lines(self.path)
+        lines = _Lines(self.path)
+        if lines.damage is not None:
+            leave_out(lines.damage, self.path)
+        return lines
 
     @property
     def fingerprint(self) -> str:
@@ -54,10 +63,12 @@ class JsonLinesRows:
         """One whole line: JSON cannot be read by columns."""
         if not 0 <= index < len(self):
             raise IndexError(f"no row {index} in {self.path}, which has {len(self)}.")
+        if (num_bytes := self._lines.sizes[index]) > max_row_bytes():
+            raise too_large(self.place(index), num_bytes, *self._lines.largest_field(index))
         line = self._lines.read(index)
         try:
-            row = json.loads(line)
-        except ValueError as error:  # also broken UTF-8, and numbers of more than 4300 digits
+            row = parse_json(line)
+        except ValueError as error:  # also broken UTF-8
             raise DatasetError(
                 f"{self.place(index)}: the line is not valid JSON ({error}); "
                 "each line must be one whole JSON object."
@@ -81,42 +92,67 @@ class _Lines:
         self._path = path
         self._starts = array("Q")
         self.sizes = array("Q")
+        self.damage: DatasetError | None = None
+        """Why the file cannot be read to its end; what comes before is there."""
+
+        self._digest = hashlib.sha256()
         self._lock = threading.Lock()
         is_gzip = path.name.endswith(".gz")
         try:
             if is_gzip:
                 self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 -- stays open
-                with gzip.open(path) as packed:
-                    self.sha256 = self._index(packed, copy_to=self._file)
-                self._file.flush()
+                try:
+                    with gzip.open(path) as packed:
+                        self._index(packed, copy_to=self._file)
+                finally:
+                    self._file.flush()  # also what comes before damage
             else:
                 self._file = path.open("rb")
-                self.sha256 = self._index(self._file)
+                self._index(self._file)
         except FileNotFoundError as error:
             raise DatasetNotFoundError(f"nothing at {path}.") from error
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DatasetError(
-                f"{path} is damaged after row {len(self.sizes)}: it cannot be unpacked "
-                f"({error}); get the file again."
-            ) from error
+            num_rows = len(self.sizes)
+            self.damage = DatasetError(
+                f"{path}, row {num_rows + 1}: the file is damaged after row {num_rows} and cannot "
+                f"be unpacked any further ({error}); get it again."
+            )
+            self.damage.__cause__ = error
         except OSError as error:
             unpacked = f" or unpacked into {tempfile.gettempdir()} (TMPDIR)" if is_gzip else ""
             raise DatasetError(f"{path} cannot be read{unpacked}: {error}.") from error
         weakref.finalize(self, self._file.close)
+        self.sha256 = self._digest.hexdigest()
 
-    def _index(self, lines: Iterable[bytes], copy_to: IO[bytes] | None = None) -> str:
-        """Note where each line starts; returns the digest."""
-        digest = hashlib.sha256()
-        start = 0
-        for line in lines:
-            digest.update(line)
+    def _index(self, lines: IO[bytes] | gzip.GzipFile, copy_to: IO[bytes] | None = None) -> None:
+        """Note where each line starts."""
+        start = size = 0
+        is_blank = True
+        while piece := lines.readline(PIECE_BYTES):
+            self._digest.update(piece)
             if copy_to is not None:
-                copy_to.write(line)
-            if line.strip():
-                self._starts.append(start)
-                self.sizes.append(len(line))
-            start += len(line)
-        return digest.hexdigest()
+                copy_to.write(piece)
+            size += len(piece)
+            is_blank = is_blank and piece.isspace()
+            if piece.endswith(b"\n"):
+                self._add(start, size, is_blank=is_blank)
+                start, size, is_blank = start + size, 0, True
+        self._add(start, size, is_blank=is_blank)
+
+    def _add(self, start: int, size: int, *, is_blank: bool) -> None:
+        if not is_blank:
+            self._starts.append(start)
+            self.sizes.append(size)
+
+    def largest_field(self, index: int) -> tuple[str | None, int]:
+        """Key and bytes of the largest field of a line, which is not held in memory for it."""
+        start, size = self._starts[index], self.sizes[index]
+        offset = start - start % mmap.ALLOCATIONGRANULARITY
+        length = start - offset + size
+        with mmap.mmap(
+            self._file.fileno(), length, access=mmap.ACCESS_READ, offset=offset
+        ) as content:
+            return largest_field(content, start - offset)
 
     def read(self, index: int) -> bytes:
         start, size = self._starts[index], self.sizes[index]

@@ -77,6 +77,10 @@ def _amount(fields: Fields, field: str, units: dict[str, float]) -> tuple[float,
     unit = match[2].lower() if match else ""
     if not match or (unit and unit not in units):
         raise fields.error(
-            field, f"is {text!r}; it must be a number with one of the units {', '.join(units)}."
+            field,
+            f"is {text[:60]!r}; it must be a number with one of the units {', '.join(units)}.",
         )
-    return float(match[1]), unit
+    amount = float(match[1])
+    if math.isinf(amount):
+        raise fields.error(field, f"is a number of {len(match[1])} digits; no limit is that large.")
+    return amount, unit

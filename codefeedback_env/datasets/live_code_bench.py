@@ -98,8 +98,9 @@ def read_problem(fields: Fields) -> Problem:
 def read_summary(fields: Fields) -> ProblemSummary:
     """The summary of a row; hidden tests are counted as stored and not parsed."""
     public, text = _public_tests(fields), _private_text(fields)
+    problem_id = fields.required_text("question_id")
     return ProblemSummary(
-        id=fields.required_text("question_id"),
+        id=problem_id,
         difficulty=_difficulty(fields),
         num_public_tests=len(public),
         # Within a JSON string the quotes would be escaped, so this is found once for each test.
@@ -107,7 +108,8 @@ def read_summary(fields: Fields) -> ProblemSummary:
         judge=(fields.text("platform") or "").lower() or None,
         date=_date(fields),
         is_function=any(kind == "functional" for _, kind in public),
-        has_unique_answer=not accepts_several_answers(fields.text("question_content") or ""),
+        has_unique_answer=overlay_checker("live_code_bench", problem_id) is None
+        and not accepts_several_answers(fields.text("question_content") or ""),
     )
 
 

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from codefeedback_env.datasets.arrow_rows import rows_of
+from codefeedback_env.datasets.inspection import LostRowsError, leave_out
 from codefeedback_env.datasets.optional_import import optional_import
 from codefeedback_env.errors import DatasetError, DatasetNotFoundError
 
@@ -25,6 +27,14 @@ class _RowGroup:
     """Index of its first row among all rows."""
 
     start_in_file: int
+
+    @property
+    def num_rows(self) -> int:
+        return int(self.metadata.row_group(self.number).num_rows)
+
+    def place(self, number: int) -> str:
+        """Path of the file, and the number of a row in it, given that in the group from 0."""
+        return f"{self.path}, row {self.start_in_file + number + 1}"
 
 
 class ParquetRows:
@@ -73,14 +83,20 @@ class ParquetRows:
         groups = []
         start = 0
         for path in self.paths:
-            with _errors_name(path):
-                metadata = parquet.read_metadata(path)
+            try:
+                with _errors_name(path):
+                    metadata = parquet.read_metadata(path)
+            except DatasetNotFoundError:
+                raise
+            except DatasetError as error:
+                leave_out(error, path)
+                continue
             start_in_file = 0
             for number in range(metadata.num_row_groups):
-                groups.append(_RowGroup(path, metadata, number, start, start_in_file))
-                num_rows = metadata.row_group(number).num_rows
-                start += num_rows
-                start_in_file += num_rows
+                group = _RowGroup(path, metadata, number, start, start_in_file)
+                groups.append(group)
+                start += group.num_rows
+                start_in_file += group.num_rows
         return tuple(groups)
 
     @cached_property
@@ -92,7 +108,7 @@ class ParquetRows:
         if not self._groups:
             return 0
         last = self._groups[-1]
-        return last.start + int(last.metadata.row_group(last.number).num_rows)
+        return last.start + last.num_rows
 
     def __len__(self) -> int:
         """How many rows there are, by the footers."""
@@ -101,7 +117,7 @@ class ParquetRows:
     def place(self, index: int) -> str:
         """Path of the file, and the number of the row in it."""
         group = self._group_of(index)
-        return f"{group.path}, row {index - group.start + group.start_in_file + 1}"
+        return group.place(index - group.start)
 
     def read(self, index: int, columns: Sequence[str]) -> dict[str, Any]:
         """One row, from its row group."""
@@ -112,23 +128,23 @@ class ParquetRows:
         if last is not None and last[0] is group:
             table = last[1]
         else:
-            with _errors_name(group.path), _open(group) as file:
-                # Threads of pyarrow's own would be missing in a forked child.
-                table = file.read_row_group(
-                    group.number, columns=_leaves(file, columns), use_threads=False
-                )
+            try:
+                table = _read_group(group, columns)
+            except LostRowsError as error:
+                table = error  # nor is a damaged group read again for each of its rows
             self._last[key] = (group, table)
-        row: dict[str, Any] = table.slice(index - group.start, 1).to_pylist()[0]
-        return row
+        if isinstance(table, LostRowsError):
+            raise LostRowsError(str(table), table.next_index) from table
+        number = index - group.start
+        return rows_of(table.slice(number, 1), group.place, number)[0]
 
     def scan(self, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         """All rows in order, a few at a time."""
         for group in self._groups:
-            with _errors_name(group.path), _open(group) as file:
-                for batch in file.iter_batches(
-                    SCAN_ROWS, [group.number], columns=_leaves(file, columns), use_threads=False
-                ):
-                    yield from batch.to_pylist()
+            done = 0
+            for batch in _batches(group, columns):
+                yield from rows_of(batch, group.place, done)
+                done += batch.num_rows
 
     def _group_of(self, index: int) -> _RowGroup:
         if not 0 <= index < len(self):
@@ -138,6 +154,52 @@ class ParquetRows:
 
 def _pyarrow_parquet() -> Any:
     return optional_import("pyarrow.parquet", "reading parquet files")
+
+
+def _read_group(group: _RowGroup, columns: Sequence[str]) -> Any:
+    """The table of a row group.
+
+    Raises:
+        LostRowsError: it is damaged.
+    """
+    with _damage_names(group, columns), _open(group) as file:
+        # Threads of pyarrow's own would be missing in a forked child.
+        return file.read_row_group(group.number, columns=_leaves(file, columns), use_threads=False)
+
+
+def _batches(group: _RowGroup, columns: Sequence[str]) -> Iterator[Any]:
+    """The rows of a row group, a few at a time; errors as those of ``_read_group``."""
+    with _damage_names(group, columns), _open(group) as file:
+        yield from file.iter_batches(
+            SCAN_ROWS, [group.number], columns=_leaves(file, columns), use_threads=False
+        )
+
+
+@contextmanager
+def _damage_names(group: _RowGroup, columns: Sequence[str]) -> Iterator[None]:
+    """Errors of the file tell the rows of the group and the column that is damaged."""
+    try:
+        with _errors_name(group.path):
+            yield
+    except DatasetNotFoundError:
+        raise
+    except DatasetError as error:
+        column = next((c for c in columns if not _is_readable(group, c)), None)
+        where = group.place(0) if column is None else f"{group.place(0)}, field {column!r}"
+        raise LostRowsError(
+            f"{where}: {error} All {group.num_rows} rows from here on that are stored together "
+            "are lost.",
+            group.start + group.num_rows,
+        ) from error
+
+
+def _is_readable(group: _RowGroup, column: str) -> bool:
+    try:
+        with _errors_name(group.path), _open(group) as file:
+            file.read_row_group(group.number, columns=_leaves(file, [column]), use_threads=False)
+    except DatasetError:
+        return False
+    return True
 
 
 def _open(group: _RowGroup) -> Any:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
-from codefeedback_env.datasets.several_answers import accepts_several_answers
+from codefeedback_env.datasets.several_answers import has_unique_answer
 from codefeedback_env.errors import ConfigError, UnknownProblemError
 from codefeedback_env.languages import Submission
-from codefeedback_env.problem import FunctionStyle, Pool, Problem
+from codefeedback_env.problem import Pool, Problem
 from codefeedback_env.verdicts import Verdict
 
 
@@ -39,8 +39,8 @@ class ProblemSummary:
     """Whether the dataset has a right program that can run here; None where nobody looked."""
 
     has_unique_answer: bool | None = None
-    """False where a checker judges, or the statement says that any of several answers will do; None
-    where nobody looked."""
+    """False where a checker judges or should, or the statement says that any of several answers
+    will do; None where nobody looked."""
 
     @property
     def num_hidden_tests(self) -> int:
@@ -401,13 +401,6 @@ def summarise(problem: Problem, *, has_reference: bool | None = None) -> Problem
         has_reference=has_reference,
         has_unique_answer=has_unique_answer(problem),
     )
-
-
-def has_unique_answer(problem: Problem) -> bool:
-    """Whether each test has one right answer, by the checker and the words of the statement."""
-    if problem.function is not None and problem.function.style is FunctionStyle.ASSERTS:
-        return True  # test code says itself what it takes
-    return problem.checker is None and not accepts_several_answers(problem.statement)
 
 
 def _date(text: str) -> datetime.date | None:

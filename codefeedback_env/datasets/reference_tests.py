@@ -51,25 +51,37 @@ def is_right(result, expected, arguments):
 
 
 def check_result(function, arguments):
+    check_results(function, [arguments])
+
+
+def check_results(function, inputs):
     from copy import deepcopy
 
-    try:
-        expected = reference_names[{name!r}](*deepcopy(arguments))
-        is_known = is_right(expected, expected, arguments)
-    except Exception:
-        is_known = False
-    if is_known:
-        result = function(*deepcopy(arguments))
-        assert is_right(result, expected, arguments), (
-            f"returned {{result!r}}, expected {{expected!r}}"
-        )
+    num_known = 0
+    for arguments in inputs:
+        try:
+            expected = reference_names[{name!r}](*deepcopy(arguments))
+            is_known = is_right(expected, expected, arguments)
+        except Exception:
+            is_known = False
+        if is_known:
+            num_known += 1
+            result = function(*deepcopy(arguments))
+            assert is_right(result, expected, arguments), (
+                f"returned {{result!r}}, expected {{expected!r}}"
+            )
+    assert num_known, "{nothing_known}"
 """
+
+NOTHING_KNOWN = "the reference program fails on every input of this test, so no program can pass"
+"""What such a test says of every program, the reference program too."""
 
 
 def reference_setup(program: str, name: str, atol: float, condition: str | None = None) -> str:
-    """The trusted source that the tests below need: it defines ``check_result``.
+    """The trusted source that the tests below need: ``check_result`` and ``check_results``.
 
-    An input at which the reference program fails, or gives what is not right, judges nothing.
+    An input at which the reference program fails, or gives what is not right, judges nothing; a
+    test without any other input is passed by no program, since it would be passed by all.
 
     Args:
         program: the reference program.
@@ -83,6 +95,7 @@ def reference_setup(program: str, name: str, atol: float, condition: str | None 
         program=program,
         name=name,
         condition=condition or f"same_result(result, expected, {atol!r})",
+        nothing_known=NOTHING_KNOWN,
     )
 
 
@@ -100,9 +113,7 @@ def joint_tests(name: str, inputs: Sequence[Sequence[Any]]) -> tuple[TestCase, .
     for start in range(0, len(inputs), INPUTS_PER_TEST):
         part = inputs[start : start + INPUTS_PER_TEST]
         lines = "".join(f"    {python_literal(list(arguments))},\n" for arguments in part)
-        tests.append(
-            assert_test(f"for arguments in [\n{lines}]:\n    check_result({name}, arguments)")
-        )
+        tests.append(assert_test(f"check_results({name}, [\n{lines}])"))
     return tuple(tests)
 
 

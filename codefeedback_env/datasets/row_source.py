@@ -36,6 +36,9 @@ class RowFormat:
     read_problem: Callable[[Fields], Problem]
     """The problem in a row, with the id as stored, or a blank one where there is none."""
 
+    id_field: str = "id"
+    """Where the id stands, for errors."""
+
     program_columns: tuple[str, ...] = ()
     read_references: Callable[[Fields], tuple[str, ...]] = _no_programs
     """The Python programs that the dataset calls right."""
@@ -181,7 +184,8 @@ class RowSource:
         stored_id = self._stored_id(problem.id, index)
         if not problem_id.startswith(stored_id):
             raise fields.error(
-                "id", f"is {stored_id!r}, but was {problem_id!r} before; the file has changed."
+                self._format.id_field,
+                f"is {stored_id!r}, but was {problem_id!r} before; the file has changed.",
             )
         return self._finish(problem, problem_id)
 

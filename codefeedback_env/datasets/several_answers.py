@@ -1,6 +1,8 @@
-"""Telling from a statement whether more than one output is right."""
+"""Telling whether more than one output of a problem is right."""
 
 import re
+
+from codefeedback_env.problem import FunctionStyle, Problem
 
 _ANSWER = r"(answers?|solutions?|ways?|options?|sequences?|orders?|permutations?|variants?|ones?)"
 _ANY_ANSWER = re.compile(
@@ -12,6 +14,10 @@ _ANY_ANSWER = re.compile(
     r"|\b(print|output|list|report)\b[^.]{0,80}\bin (any|arbitrary) order\b",
     re.IGNORECASE,
 )
+
+
+CHECKER_NOT_USED = {"testlib_checker": "not used"}
+"""In ``Problem.source``: the dataset judges with a program of its own, which is not run here."""
 
 
 def any_answer(statement: str) -> re.Match[str] | None:
@@ -26,3 +32,17 @@ def any_answer(statement: str) -> re.Match[str] | None:
 def accepts_several_answers(statement: str) -> bool:
     """Whether a statement says so anywhere."""
     return any_answer(statement) is not None
+
+
+def has_unused_checker(problem: Problem) -> bool:
+    """Whether the dataset has a checker for a problem that is judged without any here."""
+    return problem.checker is None and CHECKER_NOT_USED.items() <= problem.source.items()
+
+
+def has_unique_answer(problem: Problem) -> bool:
+    """Whether each test has one right answer, as far as checkers and the statement's words tell."""
+    if problem.function is not None and problem.function.style is FunctionStyle.ASSERTS:
+        return True  # test code says itself what it takes
+    if problem.checker is not None or has_unused_checker(problem):
+        return False
+    return not accepts_several_answers(problem.statement)

@@ -28,6 +28,9 @@ LONG = (
     "Read one number and print twice that number on a line of its own, for every number that the "
     "input holds. "
 )
+DOUBLE_BELOW_9 = "n = int(input())\nprint(2 * n if n < 9 else 0)"
+"""Wrong, and right on all tests of ``problem_row``."""
+
 ANY = LONG + "If there are several answers, print any of them."
 
 
@@ -47,8 +50,10 @@ def report(tmp_path: Path, rows: list, *options: str) -> dict[str, Any]:
 
 def report_on(problems: Path, out: Path, *options: str) -> dict[str, Any]:
     arguments = ["data", "report", str(problems), "--out", str(out), "--workers", "2", *options]
-    assert cli.main(arguments) == 0
-    return json.loads((out / "report.json").read_text("utf-8"))
+    status = cli.main(arguments)
+    made = json.loads((out / "report.json").read_text("utf-8"))
+    assert status == (1 if made["unreadable_rows"] else 0)
+    return made
 
 
 def flags(made: dict[str, Any]) -> dict[str, list[str]]:
@@ -92,14 +97,25 @@ PLANTED = [
     ("lacks input", {"solutions": programs("a = input()\nb = input()")},
      ["reference program fails", "tests contradict the reference programs"]),
     ("old", {"solutions": programs("print 2 * input()")}, ["reference program fails"]),
-    ("weak", {"incorrect_solutions": programs(DOUBLE_BELOW_3, DOUBLE)},
+    ("weak", {"incorrect_solutions": programs(DOUBLE_BELOW_3, DOUBLE_BELOW_9)},
      ["wrong program passes all tests"]),
-    ("useless", {"incorrect_solutions": programs(DOUBLE)},
+    ("useless", {"incorrect_solutions": programs(DOUBLE_BELOW_9)},
      ["wrong program passes all tests", "tests reject no wrong program"]),
+    ("useless twice", {"incorrect_solutions": programs(DOUBLE_BELOW_9, DOUBLE_BELOW_9 + "\npass")},
+     ["wrong program passes all tests", "tests reject no wrong program"]),
+    # Case and blanks alone differ, so the label may be about the form of the output.
+    ("form", {"incorrect_solutions": programs("PRINT".lower() + "( 2*int(input()) )")},
+     ["wrong program that is a right one"]),
+    ("form and weak", {"incorrect_solutions": programs(DOUBLE + " ", DOUBLE_BELOW_9)},
+     ["wrong program that is a right one", "wrong program passes all tests",
+      "tests reject no wrong program"]),
+    ("form and sound", {"incorrect_solutions": programs(DOUBLE + " ", DOUBLE_BELOW_3)},
+     ["wrong program that is a right one"]),
 ]  # fmt: skip
 EXCLUDED = {
     *("no tests", "contradictory public", "interactive", "flush", "file field", "file word"),
-    *("any and fails", "disagree", "wrong tests", "lacks input", "useless"),
+    *("any and fails", "disagree", "wrong tests", "lacks input"),
+    *("useless", "useless twice", "form and weak"),
 }
 
 
@@ -175,7 +191,15 @@ def test_the_page_needs_nothing_beside_it_and_shows_every_flag(planted):
     assert all(flag in page for flag in made["flags"])
     summary = (folder / "report.md").read_text("utf-8")
     assert f"| problems to exclude | {len(EXCLUDED)} |" in summary
-    assert "**useless**: tests reject no wrong program. 1 of 1 pass all 5 tests" in summary
+    weaker = "all 5 tests, which are weaker than those that rejected"
+    assert (
+        f"**useless**: tests reject no wrong program. the only wrong program known passes {weaker} "
+        "it; a single program does not show by how much"
+    ) in summary
+    assert (
+        "**useless twice**: tests reject no wrong program. 2 of 2 wrong programs were run, and all "
+        f"pass {weaker} them"
+    ) in summary
 
 
 def test_texts_of_the_data_are_escaped_in_the_page(tmp_path):
@@ -187,7 +211,8 @@ def test_texts_of_the_data_are_escaped_in_the_page(tmp_path):
 
 
 def test_without_programs_nothing_is_run(tmp_path):
-    rows = [problem_row("sound"), problem_row("weak", incorrect_solutions=programs(DOUBLE))]
+    weak = problem_row("weak", incorrect_solutions=programs(DOUBLE_BELOW_9))
+    rows = [problem_row("sound"), weak]
 
     made = report(tmp_path, rows, "--no-programs", "--sandbox", "unsafe")
 

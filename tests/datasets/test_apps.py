@@ -188,7 +188,9 @@ def test_the_authors_folders_give_the_same_problems_as_rows(
 def test_damaged_metadata_names_the_folder(tmp_path: Path) -> None:
     write_folders(tmp_path, [row()])
     (tmp_path / "0000" / "metadata.json").write_text("{")
-    with pytest.raises(DatasetError, match=r"0000, row 1: metadata.json is not valid JSON"):
+    with pytest.raises(
+        DatasetError, match=r"0000, row 1, field 'metadata.json': is not valid JSON"
+    ):
         load_apps(tmp_path)
 
 

@@ -2,7 +2,7 @@ import gymnasium
 import pytest
 
 from codefeedback_env import ConfigError, ProblemSet
-from codefeedback_env.checkers import Judging, checker_for
+from codefeedback_env.data_quality.problem_report import start_problem
 from codefeedback_env.datasets.exclusions.lists import (
     _SHIPPED,
     Exclusion,
@@ -11,9 +11,7 @@ from codefeedback_env.datasets.exclusions.lists import (
     known_bad,
     parse_exclusions,
 )
-from codefeedback_env.judge.protocol import Plan, Stage, pack
 from codefeedback_env.make import DATASETS, load_problems, make_rules
-from codefeedback_env.problem import Pool
 
 LISTED = ExclusionList(
     dataset="code_contests",
@@ -134,13 +132,21 @@ def test_a_dataset_without_a_list_loses_nothing(add_set):
 @pytest.mark.sandbox
 def test_shipped_entries_hold_on_real_rows(judge, sample_data):
     problems = load_problems(path=sample_data / "codecontests_test_sample.jsonl.gz", exclude=None)
-    plan = Plan(stages=tuple(Stage(pool=pool, max_failures=1) for pool in Pool))
     listed = [e for e in known_bad("code_contests").entries if e.problem_id in problems]
     assert listed
     for entry in listed:
-        assert entry.reasons == ("tests reject no wrong program",)
-        problem = problems[entry.problem_id]
-        packed = pack(problem, judging=Judging.STRICT, checker=checker_for(problem, Judging.STRICT))
-        wrong = problems.wrong_programs(entry.problem_id)
-        assert wrong
-        assert all(judge.judge(packed, w.submission, plan).all_passed for w in wrong)
+        found = start_problem(problems, entry.problem_id, judge, None)().findings
+        excluding = [finding for finding in found if finding.flag.excludes]
+        assert entry.reasons == tuple(finding.flag.value for finding in excluding)
+        assert entry.evidence == "; ".join(finding.evidence for finding in excluding)
+
+
+@pytest.mark.sandbox
+def test_a_program_rejected_for_the_case_of_its_output_proves_nothing_about_tests(
+    judge, sample_data
+):
+    problems = load_problems(path=sample_data / "codecontests_test_sample.jsonl.gz", exclude=None)
+    # It prints Yes and No where the statement has YES and NO, and is right otherwise.
+    found = start_problem(problems, "1041_E. Tree Reconstruction", judge, None)().findings
+    assert "wrong program that is a right one" in [finding.flag for finding in found]
+    assert not [finding for finding in found if finding.flag.excludes]

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from codefeedback_env.datasets.code_contests import load_code_contests
-from codefeedback_env.datasets.fetch import ROWS_PER_GROUP, data_directory, fetch
+from codefeedback_env.datasets.fetch import HUB_DATASETS, ROWS_PER_GROUP, data_directory, fetch
 from codefeedback_env.errors import DatasetError, UnknownNameError
+from codefeedback_env.make import load_problems
+from codefeedback_env.problem import Pool
 
 datasets = pytest.importorskip("datasets")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -148,3 +150,67 @@ def test_where_data_is_looked_for(
     for name, value in {"HOME": "/home/me", **variables}.items():
         monkeypatch.setenv(name, value)
     assert data_directory("apps") == Path(directory)
+
+
+MBPP_ROW = {
+    "task_id": 11,
+    "text": "Double it.",
+    "code": "def double(n):\n    return 2 * n",
+    "test_list": ["assert double(1) == 2"],
+    "test_setup_code": "",
+    "challenge_test_list": [],
+}
+PLUS_ROW = {
+    "task_id": 11,
+    "prompt": "Double it.",
+    "code": MBPP_ROW["code"],
+    "test_imports": [],
+    "test_list": MBPP_ROW["test_list"],
+    "test": "assert double(5) == 10",
+}
+HUMAN_EVAL_ROW = {
+    "task_id": "HumanEval/0",
+    "prompt": "def double(n):\n",
+    "canonical_solution": "    return 2 * n\n",
+    "test": "def check(candidate):\n    assert candidate(1) == 2\n",
+    "entry_point": "double",
+}
+PLUS_CONTEST_ROW = {
+    "id": "1_A",
+    "title": "Double",
+    "description": "Print twice the number.",
+    "time_limit": 1000,
+    "memory_limit": 256,
+    "test_cases": [{"input": "1", "output": "2"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "asked", "row", "num_tests"),
+    [
+        ("mbpp", "test", {"name": "full", "split": "test"}, MBPP_ROW, (1, 1, 0)),
+        ("mbpp_plus", "test", {"split": "test"}, PLUS_ROW, (1, 1, 1)),
+        ("human_eval", "test", {"split": "test"}, HUMAN_EVAL_ROW, (1, 1, 0)),
+        ("code_contests_plus", "3x", {"name": "3x", "split": "train"}, PLUS_CONTEST_ROW, (1, 1, 0)),
+    ],
+)
+def test_every_dataset_of_the_hub_is_fetched_to_where_its_loader_looks(
+    name: str,
+    split: str,
+    asked: dict[str, str],
+    row: dict[str, Any],
+    num_tests: tuple[int, int, int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CODEFEEDBACK_DATA", str(tmp_path))
+
+    def load_dataset(repository: str, *, streaming: bool, **arguments: str) -> Any:
+        assert (repository, arguments) == (HUB_DATASETS[name].repository, asked)
+        return datasets.Dataset.from_list([row]).to_iterable_dataset()
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    (path,) = fetch(name, splits=[split])
+    assert path == tmp_path / name / f"{split}-00000-of-00001.parquet"
+    (problem,) = load_problems(name, split=split)
+    assert tuple(len(problem.tests(pool)) for pool in Pool) == num_tests

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from codefeedback_env.data_quality.problem_report import start_problem
 from codefeedback_env.datasets.assert_tests import split_check
 from codefeedback_env.datasets.human_eval import load_human_eval, load_human_eval_plus
 from codefeedback_env.datasets.problem_set import ProblemSet
+from codefeedback_env.datasets.reference_tests import NOTHING_KNOWN
 from codefeedback_env.errors import DatasetError
+from codefeedback_env.judge.judge import Judge
 from codefeedback_env.problem import FunctionStyle, Problem
 
 WriteRows = Callable[..., Path]
@@ -162,6 +165,41 @@ def test_many_inputs_are_spread_over_tests(write_rows: WriteRows) -> None:
     problem = load_human_eval_plus(write_rows([changed]))[0]
     counts = [test.stdin.count("\n    [") for test in problem.generated_tests]
     assert counts == [100, 100, 1]
+
+
+@pytest.mark.parametrize(
+    ("solution", "failed"),
+    [
+        # Of the inputs 2, 4 (base) and 1.5, [1], 9 (plus) the reference knows no result for ...
+        ("    return x / 0\n", [0, 1, 2, 3]),  # any
+        ("    assert x == 2\n    return 1\n", [1, 3]),  # 4, and those of the plus inputs
+        ("    assert x != 4\n    return x / 2\n", [1]),  # 4 and [1]
+        ("    assert x > 8\n    return x / 2\n", [0, 1, 2]),  # the base inputs
+    ],
+)
+def test_a_test_without_any_result_of_the_reference_is_passed_by_no_program(
+    write_rows: WriteRows, solution: str, failed: list[int]
+) -> None:
+    problems = load_human_eval_plus(
+        write_rows([row(test=..., **PLUS, canonical_solution=solution)])
+    )
+    reference = problems.reference_programs("HumanEval/0")[0].source_code
+    assert failures(problems, {"HumanEval/0": reference}) == {"HumanEval/0": failed}
+    assert set(failed) <= set(failures(problems, {"HumanEval/0": "half = len"})["HumanEval/0"])
+
+
+@pytest.mark.sandbox
+def test_data_report_excludes_a_problem_whose_reference_gives_no_result(
+    write_rows: WriteRows, judge: Judge
+) -> None:
+    broken = row(test=..., **PLUS, canonical_solution="    return x / 0\n")
+    problems = load_human_eval_plus(write_rows([broken]))
+    found = start_problem(problems, "HumanEval/0", judge, None)().findings
+    assert [finding.flag for finding in found] == [
+        "reference program fails",
+        "tests contradict the reference programs",
+    ]
+    assert NOTHING_KNOWN in found[1].evidence
 
 
 def test_inputs_may_be_json_with_infinite_and_huge_numbers(write_rows: WriteRows) -> None:

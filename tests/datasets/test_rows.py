@@ -179,7 +179,10 @@ def test_an_empty_file_has_no_rows(tmp_path: Path) -> None:
     [
         (b'{"name": "x"', r"row 3: the line is not valid JSON \(Expecting"),
         (b'{"name": "\xff"}', r"row 3: the line is not valid JSON \('utf-8' codec"),
-        (b'{"n": ' + b"1" * 5000 + b"}", r"row 3: the line is not valid JSON \(Exceeds the limit"),
+        (
+            b'{"n": ' + b"1" * 200_001 + b"}",
+            r"row 3: the line is not valid JSON \(an integer of 200001 digits",
+        ),
         (b'[{"name": "x"}]', "row 3: the line is a JSON list; each line must be one JSON object"),
     ],
     ids=["cut", "encoding", "huge number", "list"],
@@ -197,7 +200,9 @@ def test_a_cut_gzip_file_says_after_which_row(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl.gz"
     # Two members: three rows that are whole, and one that misses its end.
     path.write_bytes(gzip.compress(b"{}\n" * 3) + gzip.compress(b'{"a": 1}\n' * 50)[:-12])
-    with pytest.raises(DatasetError, match=r"rows.jsonl.gz is damaged after row \d+") as caught:
+    with pytest.raises(
+        DatasetError, match=r"rows.jsonl.gz, row \d+: the file is damaged"
+    ) as caught:
         len(open_rows(path, "train"))
     assert isinstance(caught.value.__cause__, EOFError)
 
@@ -205,7 +210,7 @@ def test_a_cut_gzip_file_says_after_which_row(tmp_path: Path) -> None:
 def test_a_file_that_is_not_gzip_despite_its_name_is_named(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl.gz"
     path.write_bytes(b"{}\n")
-    with pytest.raises(DatasetError, match=r"rows.jsonl.gz is damaged after row 0.*Not a gzipped"):
+    with pytest.raises(DatasetError, match=r"rows.jsonl.gz, row 1: .*Not a gzipped"):
         len(open_rows(path, "train"))
 
 
