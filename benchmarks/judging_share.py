@@ -2,7 +2,8 @@
 
 A suite plays episodes, writes a record of each and begins the next; meanwhile the judge's workers
 should never wait. The same submissions go to the same judge in two ways, one after the other: as
-the suite's loop hands them in, and all in one go. The share is the ratio of the times::
+the suite's loop hands them in, and all in one go. The share is the ratio of the times. A first pair
+warms up, and tells how many episodes the others need to take about ``--seconds`` together::
 
     python -m benchmarks judging_share --save
 """
@@ -29,6 +30,10 @@ from codefeedback_env.make import make_vector_env
 
 EXPECTED_SHARE = 0.85
 """Written down before the first measurement."""
+
+WARM_UP_EPISODES = 100
+FEWEST_EPISODES = 200
+"""However slow the machine is: a share of fewer is one of how they begin and end."""
 
 Call = tuple[PackedProblem, Submission, Plan]
 
@@ -120,7 +125,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     """Measure, print and save; returns 1 where the expectation is missed."""
     result = record.begin("judging_share", arguments)
-    result.update(measure(options.episodes, options.num_envs, options.workers, options.repeats))
+    record.say(f"expected: at least {EXPECTED_SHARE:.0%} of the judge's own throughput")
+    result.update(
+        measure(
+            options.episodes, options.num_envs, options.workers, options.repeats, options.seconds
+        )
+    )
     share, low, high = result["share"], min(result["shares"]), max(result["shares"])
     verdict = "holds" if result["holds"] else "MISSED"
     record.say(
@@ -132,18 +142,38 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
 
 
 def measure(
-    num_episodes: int, num_envs: int, num_workers: int | None, repeats: int
+    num_episodes: int | None,
+    num_envs: int,
+    num_workers: int | None,
+    repeats: int,
+    seconds: float = 75.0,
 ) -> dict[str, Any]:
-    """The share, from ``repeats`` pairs of measurements after one to warm up."""
+    """The share, from ``repeats`` pairs of measurements after one to warm up.
+
+    Args:
+        num_episodes: of each measurement; None for as many as take about ``seconds`` in all.
+        num_envs: episodes at once.
+        num_workers: of the judge; None for one for each CPU.
+        repeats: pairs that count.
+        seconds: for all of those.
+    """
     problems = load_problems("bundled")
     replies = InstantReplies(problems)
     # Reports of programs that come again must not be remembered: all are judged twice.
     with closing(Judge(num_workers=num_workers, num_remembered=0)) as judge:
         pairs = []
+        played = num_episodes or WARM_UP_EPISODES
         for number in range(repeats + 1):
-            suite_s, calls = _play(problems, replies, judge, num_episodes, num_envs, seed=number)
-            pairs.append((suite_s, _judge_at_once(judge, calls), len(calls)))
-            record.say(f"{len(calls)} submissions: {pairs[-1][0]:.2f} s, {pairs[-1][1]:.2f} s")
+            suite_s, calls = _play(problems, replies, judge, played, num_envs, seed=number)
+            alone_s = _judge_at_once(judge, calls)
+            pairs.append((suite_s, alone_s, len(calls)))
+            record.say(
+                f"{'warm-up' if not number else f'pair {number}'}: {len(calls)} submissions in "
+                f"{suite_s:.2f} s by the suite, in {alone_s:.2f} s by the judge alone"
+            )
+            if num_episodes is None and not number:
+                per_episode_s = (suite_s + alone_s) / played
+                played = max(FEWEST_EPISODES, round(seconds / repeats / per_episode_s))
         sandbox, workers = judge.info().sandbox, judge.settings.num_workers
     shares = [alone_s / suite_s for suite_s, alone_s, _ in pairs[1:]]
     share = statistics.median(shares)
@@ -151,7 +181,7 @@ def measure(
         "sandbox": sandbox,
         "num_workers": workers,
         "num_envs": num_envs,
-        "num_episodes": num_episodes,
+        "num_episodes": played,
         "submissions_per_s": statistics.median(n / suite_s for suite_s, _, n in pairs[1:]),
         "judge_submissions_per_s": statistics.median(n / alone_s for _, alone_s, n in pairs[1:]),
         "shares": shares,
@@ -198,7 +228,8 @@ def _judge_at_once(judge: Judge, calls: Sequence[Call]) -> float:
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--episodes", type=record.positive, default=1000, help="default: %(default)s")
+    add("--episodes", type=record.positive, help="default: what takes about --seconds")
+    add("--seconds", type=record.seconds, default=75.0, help="default: %(default)s")
     add("--num-envs", type=record.positive, default=64, help="default: %(default)s")
     add("--workers", type=record.positive, help="of the judge; default: one for each CPU")
     add("--repeats", type=record.positive, default=5, help="default: %(default)s")

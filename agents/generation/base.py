@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 Message = dict[str, str]
 """``{"role": "user" | "assistant", "content": text}``, as chat templates and servers take it."""
@@ -46,3 +46,45 @@ class Generator(Protocol):
 
     def close(self) -> None:
         """Release what it holds: processes, memory of a GPU, connections."""
+
+
+@runtime_checkable
+class StreamingGenerator(Generator, Protocol):
+    """A generator whose replies come one by one: a slow one holds up no other."""
+
+    def submit(self, conversations: Sequence[Conversation]) -> list[int]:
+        """Begin replies; returns a ticket for each, never given out twice."""
+
+    def collect(self, timeout_s: float | None = None) -> list[tuple[int, str]]:
+        """Replies that are there, with their tickets, each of them once.
+
+        Waits until there is at least one, or ``timeout_s`` is over, or none is under way.
+        """
+
+
+class AtOnce:
+    """Any generator as a streaming one: whatever waits is replied to in one call, at ``collect``.
+
+    Args:
+        generator: is not closed with this.
+    """
+
+    def __init__(self, generator: Generator) -> None:
+        """See the class."""
+        self._generator = generator
+        self._waiting: dict[int, Conversation] = {}
+        self._num_tickets = 0
+
+    def submit(self, conversations: Sequence[Conversation]) -> list[int]:
+        """See StreamingGenerator."""
+        tickets = list(range(self._num_tickets, self._num_tickets + len(conversations)))
+        self._num_tickets += len(conversations)
+        self._waiting.update(zip(tickets, conversations, strict=True))
+        return tickets
+
+    def collect(self, timeout_s: float | None = None) -> list[tuple[int, str]]:
+        """See StreamingGenerator; takes as long as the generator does."""
+        waiting, self._waiting = self._waiting, {}
+        if not waiting:
+            return []
+        return list(zip(waiting, self._generator.reply(list(waiting.values())), strict=True))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agents.generation.base import Conversation, Generator
+from agents.generation.base import Conversation
 from agents.generation.chat_dialogues import Dialogue, Dialogues
 from agents.generation.tokens import Sampling, TokenGenerator, TokenRequest
 from codefeedback_env import ConfigError
@@ -44,7 +44,8 @@ class ModelSettings:
     """Section 3.1."""
 
     chat: str = "auto"
-    """Format of the dialogue: auto, llama3, qwen, qwen3-thinking or plain."""
+    """Format of the dialogue: auto, llama3, qwen, qwen3-thinking, plain, or base, which is plain
+    text as in appendix C.3 for few-shot prompts of models that were taught no chat."""
 
     max_prompt_tokens: int = 2048
     """The problem is cut to this from the left."""
@@ -117,6 +118,9 @@ class ModelPolicy:
         self._tokens = tokens
         self._chat = chat
         self._settings = settings
+        self.sampling = settings.sampling
+        """Of later replies; may be changed between them."""
+
         self._dialogues = Dialogues(
             tokens,
             chat,
@@ -147,7 +151,7 @@ class ModelPolicy:
             if room < 1:
                 self._num_without_room += 1
                 continue
-            sampling = self._settings.sampling
+            sampling = self.sampling
             if room < sampling.max_new_tokens:
                 sampling = replace(sampling, max_new_tokens=room)
             seeds = np.random.SeedSequence((conversation.seed, conversation.turn))
@@ -200,10 +204,19 @@ class WithRepair:
     independent samples. Source: Gehring et al. 2025, appendix B.4.
     """
 
-    def __init__(self, first: Generator, repair: Generator) -> None:
+    def __init__(self, first: ModelPolicy, repair: ModelPolicy) -> None:
         """Both are closed with this."""
         self._first = first
         self._repair = repair
+
+    @property
+    def sampling(self) -> Sampling:
+        """Of later replies, by both."""
+        return self._first.sampling
+
+    @sampling.setter
+    def sampling(self, sampling: Sampling) -> None:
+        self._first.sampling = self._repair.sampling = sampling
 
     def reply(self, conversations: Sequence[Conversation]) -> list[str]:
         """See Generator."""
@@ -233,7 +246,7 @@ def _first_try(conversation: Conversation) -> Conversation:
     return replace(conversation, seed=int(seed), messages=conversation.messages[:3])
 
 
-def load_model_policy(settings: ModelSettings, num_conversations: int) -> Generator:
+def load_model_policy(settings: ModelSettings, num_conversations: int) -> ModelPolicy | WithRepair:
     """The model, or both models, that the settings name.
 
     Args:
@@ -277,6 +290,10 @@ def load_chat(model: str, chat: str) -> "ChatFormat":
         raise ConfigError(
             f"model={model!r} has no tokenizer that can be loaded: {error}"
         ) from error
+    if chat == "base":
+        from agents.generation.base_chat import base_chat
+
+        return base_chat(tokenizer)
     return chat_format(tokenizer, chat)
 
 

@@ -32,8 +32,9 @@ class VllmGenerator:
     """``TokenGenerator`` over an engine of vLLM in this process.
 
     Where the engine breaks down all memory is released at once, and only ``close`` may follow.
-    Several processes (a launcher's) have one engine each. Within a process only one may be open at
-    a time: vLLM's shutdown takes down what all of them share.
+    Several processes (a launcher's) have one engine each. Within a process several may be open, as
+    the two models of a repair agent are, but must be closed together: vLLM's shutdown takes down
+    what all of them share.
 
     A reply waits, without advancing, while ``max_batch`` others run or the cache is full. Keys and
     values are kept across turns in blocks of 16 tokens (32 on CPU), by content, the least used

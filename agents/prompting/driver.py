@@ -1,13 +1,15 @@
 """Prompting agents as a ``Generator``: what all of them want at a time is done together."""
 
+import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from agents.generation.base import Conversation
 from agents.generation.chat import ChatBackend, spent
-from agents.generation.tokens import Sampling
+from agents.generation.tokens import GeneratorError, Sampling
 from agents.prompting.runner import Runner
 from agents.prompting.task import Agent, Ask, Plan, Step, Task
 from codefeedback_env import ProblemSet
@@ -25,8 +27,11 @@ class _Running:
     answers: list[Any]
     """To its last step, None where one is still awaited."""
 
+    tickets: list[int] = field(default_factory=list)
+    """Of those who asked for the reply: more than one for the same conversation."""
+
     num_awaited: int = 0
-    reply: str | None = None
+    reply: str = ""
 
     def advance(self) -> Step | None:
         """On to the next step; None where the reply is there."""
@@ -46,11 +51,15 @@ class _Running:
         return not self.num_awaited
 
 
+_Place = tuple[_Running, int]
+"""Who awaits something, and as which of its answers."""
+
+
 class PromptingPolicy:
-    """A ``Generator`` over an agent and its models.
+    """A ``StreamingGenerator`` over an agent and its models.
 
     Completions and runs of programs are awaited together, so that an agent whose program runs
-    does not hold up one that waits for a model.
+    does not hold up one that waits for a model, and a slow completion holds up its agent only.
 
     Args:
         agent: writes replies; see ``task``.
@@ -79,32 +88,82 @@ class PromptingPolicy:
         self._runner = Runner(env_options)
         self._max_episodes = max_episodes
         self._notes: OrderedDict[tuple[str, int], list[str]] = OrderedDict()
+        self._running: list[_Running] = []
+        self._completions: dict[tuple[str, int], _Place] = {}  # by model and ticket
+        self._runs: dict[int, _Place] = {}  # by ticket
+        self._ended: list[tuple[int, str]] = []
+        self._num_tickets = 0
         self._num_replies = 0
 
     def reply(self, conversations: Sequence[Conversation]) -> list[str]:
         """See Generator; the same conversation twice has the same reply.
 
         Raises:
+            GeneratorError: a model broke down, or other replies are under way.
+            SandboxError: the sandbox did.
+        """
+        if self._running or self._ended:
+            raise GeneratorError("reply() with replies under way; collect() them first.")
+        tickets = self.submit(conversations)
+        replies: dict[int, str] = {}
+        while len(replies) < len(tickets):
+            replies.update(self.collect())
+        return [replies[ticket] for ticket in tickets]
+
+    def submit(self, conversations: Sequence[Conversation]) -> list[int]:
+        """See StreamingGenerator; raises what ``collect`` does."""
+        begun: list[_Running] = []
+        tickets = list(range(self._num_tickets, self._num_tickets + len(conversations)))
+        self._num_tickets += len(conversations)
+        for ticket, conversation in zip(tickets, conversations, strict=True):
+            under_way = (*self._running, *begun)
+            item = next((i for i in under_way if i.task.conversation == conversation), None)
+            if item is None:
+                item = self._start(conversation)
+                begun.append(item)
+            item.tickets.append(ticket)
+        self._running += begun
+        with self._giving_up_on_errors():
+            self._begin(begun)
+        return tickets
+
+    def collect(self, timeout_s: float | None = None) -> list[tuple[int, str]]:
+        """See StreamingGenerator; after an error nothing is under way any more.
+
+        Raises:
             GeneratorError: a model broke down.
             SandboxError: the sandbox did.
         """
-        running: list[_Running] = []
-        place_of: list[int] = []
-        distinct: list[Conversation] = []
-        for conversation in conversations:
-            if conversation not in distinct:
-                distinct.append(conversation)
-                running.append(self._start(conversation))
-            place_of.append(distinct.index(conversation))
-        try:
-            self._finish(running)
-        finally:
-            for item in running:
-                item.plan.close()
-        self._num_replies += len(running)
-        while len(self._notes) > self._max_episodes:
-            self._notes.popitem(last=False)
-        return [running[place].reply or "" for place in place_of]
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        with self._giving_up_on_errors():
+            while self._running and not self._ended:
+                left_s = None if end is None else max(end - time.monotonic(), 0.0)
+                self._begin(self._answered(left_s))
+                if left_s == 0:
+                    break
+        ended, self._ended = self._ended, []
+        return ended
+
+    def prepare(
+        self, sampling: Sampling, problems: ProblemSet, env_options: Mapping[str, Any]
+    ) -> None:
+        """Go on with the same models on other problems or with other sampling.
+
+        Args:
+            sampling: as for the class.
+            problems: as for the class.
+            env_options: as for the class.
+
+        Raises:
+            GeneratorError: replies are under way.
+        """
+        if self._running or self._ended:
+            raise GeneratorError("prepare() with replies under way; collect() them first.")
+        self._sampling = sampling
+        self._problems = problems
+        self._runner.close()
+        self._runner = Runner(env_options)
+        self._notes.clear()
 
     @property
     def caveats(self) -> Sequence[str]:
@@ -130,7 +189,8 @@ class PromptingPolicy:
         }
 
     def close(self) -> None:
-        """Release models and environments."""
+        """Give up what is under way; release models and environments."""
+        self._give_up()
         self._runner.close()
         for backend in self._backends.values():
             backend.close()
@@ -151,62 +211,73 @@ class PromptingPolicy:
         )
         return _Running(task=task, plan=self._agent(task), answers=[])
 
-    def _finish(self, running: Sequence[_Running]) -> None:
-        """Advance all until each has its reply."""
-        completions: dict[tuple[str, int], tuple[_Running, int]] = {}
-        runs: dict[int, tuple[_Running, int]] = {}
-        ready = list(running)
-        try:
-            while ready or completions or runs:
-                self._begin(ready, completions, runs)
-                ready = self._collect(completions, runs)
-        finally:  # what is left after an error
-            for name, backend in self._backends.items():
-                backend.cancel([ticket for model, ticket in completions if model == name])
-            if runs:
-                self._runner.close()
+    @contextmanager
+    def _giving_up_on_errors(self) -> Iterator[None]:
+        """Where something breaks, nothing stays under way."""
+        with ExitStack() as stack:
+            stack.callback(self._give_up)
+            yield
+            stack.pop_all()
 
-    def _begin(
-        self,
-        ready: Sequence[_Running],
-        completions: dict[tuple[str, int], tuple[_Running, int]],
-        runs: dict[int, tuple[_Running, int]],
-    ) -> None:
+    def _give_up(self) -> None:
+        for name, backend in self._backends.items():
+            backend.cancel([ticket for model, ticket in self._completions if model == name])
+        if self._runs:
+            self._runner.close()
+        for item in self._running:
+            item.plan.close()
+        self._completions.clear()
+        self._runs.clear()
+        self._running.clear()
+        self._ended.clear()
+
+    def _begin(self, ready: Sequence[_Running]) -> None:
         """Advance those that are ready, and begin all that they want."""
-        asked: dict[str, list[tuple[Any, tuple[_Running, int]]]] = {}
-        trials: list[tuple[Any, tuple[_Running, int]]] = []
+        asked: dict[str, list[tuple[Any, _Place]]] = {}
+        trials: list[tuple[Any, _Place]] = []
         for item in ready:
             step = item.advance()
-            if isinstance(step, Ask):
+            if step is None:
+                self._end(item)
+            elif isinstance(step, Ask):
                 wanted = asked.setdefault(step.model, [])
                 wanted += [(request, (item, n)) for n, request in enumerate(step.requests)]
-            elif step is not None:
+            else:
                 problem = self._problems[item.task.conversation.problem_id]
                 trials += [((problem, trial), (item, n)) for n, trial in enumerate(step.trials)]
         for model, wanted in asked.items():
             tickets = self._backends[model].submit([request for request, _ in wanted])
-            for ticket, (_, whose) in zip(tickets, wanted, strict=True):
-                completions[model, ticket] = whose
+            for ticket, (_, place) in zip(tickets, wanted, strict=True):
+                self._completions[model, ticket] = place
         tickets = self._runner.submit([trial for trial, _ in trials])
-        runs.update(zip(tickets, (whose for _, whose in trials), strict=True))
+        self._runs.update(zip(tickets, (place for _, place in trials), strict=True))
 
-    def _collect(
-        self,
-        completions: dict[tuple[str, int], tuple[_Running, int]],
-        runs: dict[int, tuple[_Running, int]],
-    ) -> list[_Running]:
-        """Hand out what ended; returns those that have all they wanted."""
+    def _answered(self, timeout_s: float | None) -> list[_Running]:
+        """Wait for what is under way; returns the agents that have all they wanted."""
         ready = []
         busy = [name for name, backend in self._backends.items() if backend.num_unfinished]
-        timeout_s = None if len(busy) == 1 and not runs else POLL_S
+        is_alone = len(busy) + bool(self._runs) == 1
+        # Where several things are awaited, none must hold up the others.
+        wait_s = timeout_s if is_alone else POLL_S if timeout_s is None else min(POLL_S, timeout_s)
         for name in busy:
-            for ticket, completion in self._backends[name].collect(timeout_s):
-                item, position = completions.pop((name, ticket))
+            for ticket, completion in self._backends[name].collect(wait_s):
+                item, position = self._completions.pop((name, ticket))
                 if item.take(position, completion):
                     ready.append(item)
-        if runs:
-            for ticket, results in self._runner.collect(wait=not busy):
-                item, position = runs.pop(ticket)
+        if self._runs:
+            ended = self._runner.collect(wait=wait_s is None)
+            if not ended and not busy and wait_s:
+                time.sleep(min(POLL_S, wait_s))
+            for ticket, results in ended:
+                item, position = self._runs.pop(ticket)
                 if item.take(position, results):
                     ready.append(item)
         return ready
+
+    def _end(self, item: _Running) -> None:
+        """Its reply is there."""
+        self._running.remove(item)
+        self._ended += [(ticket, item.reply) for ticket in item.tickets]
+        self._num_replies += 1
+        while len(self._notes) > self._max_episodes:
+            self._notes.popitem(last=False)

@@ -1,5 +1,6 @@
 """From options to an agent, and the agent of a cell: with the suite's temperature and top-p."""
 
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
@@ -7,7 +8,13 @@ from typing import Any
 
 from agents.environments import look_up
 from agents.generation.base import Generator
-from agents.generation.model import GENERATORS, ModelSettings, load_model_policy
+from agents.generation.model import (
+    GENERATORS,
+    ModelPolicy,
+    ModelSettings,
+    WithRepair,
+    load_model_policy,
+)
 from agents.generation.openai_ import ServerSettings
 from agents.generation.scripted import SCRIPTED_POLICIES
 from agents.prompting.build import (
@@ -83,9 +90,19 @@ class Player:
             return load_model_policy(self.settings, num_envs)
         return SCRIPTED_POLICIES[self.agent](problems, env_options)
 
+    def adapt(
+        self, generator: Generator, problems: ProblemSet, env_options: Mapping[str, Any]
+    ) -> None:
+        """Let its model, which was loaded for another cell, play with this sampling on these."""
+        assert self.model is not None
+        if isinstance(generator, PromptingPolicy):
+            generator.prepare(self.model.sampling, problems, env_options)
+        elif isinstance(generator, ModelPolicy | WithRepair):
+            generator.sampling = self.model.sampling
+
 
 class Players:
-    """Loads the agent of one cell after the other, and only where it is not the same as before.
+    """The agent of one cell after the other; a model is loaded once for all of them.
 
     Args:
         player: that plays them all.
@@ -102,7 +119,9 @@ class Players:
         """What agents said of their replies, each remark once, in order."""
 
         self.spent: list[dict[str, Any]] = []
-        """What the models of prompting agents took, each time one was loaded."""
+        """What the models of prompting agents took."""
+
+        self.load_time_s = 0.0
 
     def __enter__(self) -> "Players":
         """Nothing is loaded yet."""
@@ -117,19 +136,23 @@ class Players:
     ) -> Generator:
         """The agent for a cell.
 
-        How many turns there are and what feedback says matters to no agent, so cells that differ in
-        these only share it.
+        How many turns there are and what feedback says matters to no agent, so scripted agents are
+        made anew only where something else differs.
         """
+        player = self._player.sampling_as(cell)
         shared = {
             name: value
             for name, value in env_options.items()
             if name not in ("turn_limit", "feedback")
         }
-        wanted = (id(problems), cell.temperature, cell.top_p, shared)
-        if self._generator is None or wanted != self._loaded_for:
+        wanted = (id(problems), shared)
+        if self._generator is not None and player.model is not None:
+            player.adapt(self._generator, problems, env_options)
+        elif self._generator is None or wanted != self._loaded_for:
             self._release()
-            player = self._player.sampling_as(cell)
+            start = time.perf_counter()
             self._generator = player.load(problems, env_options, self._num_envs)
+            self.load_time_s += time.perf_counter() - start
             self._loaded_for = wanted
         return self._generator
 

@@ -24,7 +24,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from agents.evaluate import Rollout, play
+from agents.evaluate import Rollout, distributions, play
 from agents.metrics import Tally
 from agents.provenance import hardware, versions
 from agents.settings import add_options
@@ -112,6 +112,7 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             _play_all(suite, plans, players, store, options.num_envs)
         store.finish(
             wall_time_s=round(time.perf_counter() - start, 3),
+            load_time_s=round(players.load_time_s, 3),
             caveats=list(players.caveats),
             spent=players.spent,
         )
@@ -138,7 +139,7 @@ def _manifest(
     part = {
         "command": shlex.join(["python", "-m", "benchmarks", *arguments]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions({}, player.libraries),
+        "versions": versions({}, distributions(player.libraries)),
         "hardware": hardware(),
         "num_envs": options.num_envs,
     }
@@ -266,8 +267,7 @@ def _print_estimates(
     console.print(table, markup=False)
     for deviation in deviations:
         console.print(
-            f"deviates from the suite: {deviation.cell}: {deviation.key} = {deviation.run!r} "
-            f"instead of {deviation.suite!r}",
+            f"deviates from the suite: {deviation.cell}: {deviation}",
             markup=False,
         )
 

@@ -1,23 +1,40 @@
 """What a report says: our numbers beside the paper's, and where they come from."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from agents.metrics import TurnOutcome
-from benchmarks.evaluation.bars import stacked
+from agents.metrics import TurnOutcome, histogram
+from benchmarks.evaluation.bars import grouped, stacked
 from benchmarks.evaluation.blocks import Block, Chart, Section, Table, Text
 from benchmarks.evaluation.html import NUM_SERIES
 from benchmarks.evaluation.measures import CellResult, Run, Value, gap, len_of
+from benchmarks.evaluation.origin import origin_section
 from benchmarks.evaluation.paper import PAPER
+from benchmarks.evaluation.suite import Deviation
 from benchmarks.learning import charts
 
 NOT_CODE_CONTESTS = (
     "The bundled split is the package's own problems: these are not CodeContests results, and "
     "must not be compared with any."
 )
+PERCENT = (
+    "Percent, averaged over problems. Intervals are 95% of a bootstrap over the rollouts of each "
+    "problem: they say nothing on another seed or another training."
+)
+MEANINGS = {
+    "n@k": "n@k: the chance that one of n submissions passes all tests, chosen by the public tests "
+    "among rollouts that take k replies together; a rollout counts with its turn limit.",
+    "single-turn n@k": "single-turn n@k: the same of first replies only, each as a rollout of its "
+    "own.",
+    "pass@k": "pass@k: the chance that one of k rollouts passes all tests, whatever they cost.",
+}
+"""Of the kinds of metrics."""
+
+NUM_BINS = 10
+"""Of the histogram of 1 - chrF."""
+
 KINDS = tuple(outcome for outcome in TurnOutcome if outcome is not TurnOutcome.NOT_RUN)
 
 
@@ -30,7 +47,7 @@ def all_sections(runs: Sequence[Run]) -> list[Section]:
         *_budget(runs),
         *_errors(runs),
         *_edits(runs),
-        _origin(runs),
+        origin_section(runs),
     ]
 
 
@@ -41,7 +58,9 @@ def result_sections(runs: Sequence[Run]) -> list[Section]:
         blocks.append(Text(NOT_CODE_CONTESTS, is_warning=True))
     for run in runs:
         blocks += [Text(f"{run.label}: {text}", is_warning=True) for text in _warnings(run)]
-    blocks.append(Text("Percent of problems solved, with 95% bootstrap intervals."))
+    blocks.append(Text(PERCENT))
+    kinds = {m.kind for run in runs for cell in run.cells.values() for m in cell.cell.numbers}
+    blocks += [Text(text) for kind, text in MEANINGS.items() if kind in kinds]
     sections = [Section("Solve rates", blocks)]
     for name in _cell_names(runs):
         sections.append(Section(f"Solve rates: {name}", [_numbers(runs, name)]))
@@ -76,11 +95,8 @@ def _warnings(run: Run) -> list[str]:
     ]
     changed = defaultdict(list)
     for row in run.manifest["deviations"]:
-        changed[row["key"], str(row["suite"]), str(row["run"])].append(row["cell"])
-    texts += [
-        f"deviates from the suite: {key} = {ours} instead of {suites} in {', '.join(cells)}"
-        for (key, suites, ours), cells in changed.items()
-    ]
+        changed[str(Deviation(**row))].append(row["cell"])
+    texts += [f"deviates from the suite: {d} in {', '.join(c)}" for d, c in changed.items()]
     return texts
 
 
@@ -217,10 +233,13 @@ def _fixed(cell: CellResult, turn: int) -> dict[TurnOutcome, int]:
 
 def _edits(runs: Sequence[Run]) -> list[Section]:
     rows = []
+    shares: dict[str, list[float]] = {}
     for run, cell in _cells(runs, "edits"):
         edits = cell.edits
         if not edits.num_pairs:
             continue
+        if edits.distances:
+            shares[_name(run, cell, runs)] = histogram(edits.distances, NUM_BINS)
         mean = f"{np.mean(edits.distances):.3f}" if edits.distances else "not measured"
         identical = f"{100 * edits.num_identical / edits.num_pairs:.1f}%"
         rows.append([_name(run, cell, runs), str(edits.num_pairs), identical, mean])
@@ -230,59 +249,16 @@ def _edits(runs: Sequence[Run]) -> list[Section]:
     if not rows:
         return [Section("Changes between programs", notes)] if notes else []
     head = ["successive programs", "pairs", "identical", "mean 1 - chrF"]
-    return [Section("Changes between programs", [Table(head, rows), *notes])]
-
-
-def _origin(runs: Sequence[Run]) -> Section:
-    rows: list[list[str]] = []
-
-    def add(name: str, *values: str) -> None:
-        rows.append([name, *values])
-
-    manifests = [run.manifest for run in runs]
-    add("suite", *(f"{m['suite']}, SHA-256 {m['suite_hash'][:16]}" for m in manifests))
-    add("seed", *(str(m["seed"]) for m in manifests))
-    add("agent", *(_listed({"agent": m["agent"], **(m["model"] or {})}) for m in manifests))
-    add("command", *(_of_parts(m, "command") for m in manifests))
-    add("begun", *(m["parts"][0]["date"] for m in manifests))
-    add("hardware", *(_of_parts(m, "hardware") for m in manifests))
-    add("versions", *(_of_parts(m, "versions") for m in manifests))
-    add("judged with", *(_judged_with(run) for run in runs))
-    add("data", *("; ".join(_listed(row) for row in m["data"]) for m in manifests))
-    add("conditions", *("; ".join(_listed(row) for row in m["cells"]) for m in manifests))
-    add("wall time", *(_wall_time(m) for m in manifests))
-    caveats = [
-        "; ".join(dict.fromkeys(text for s in m["parts"] for text in s.get("caveats", ())))
-        for m in manifests
-    ]
-    add("caveats", *(text or "none" for text in caveats))
-    return Section("Where it comes from", [Table(["", *(run.label for run in runs)], rows)])
-
-
-def _wall_time(manifest: Mapping[str, Any]) -> str:
-    """Parts that were killed did not say how long they took."""
-    known = [s["wall_time_s"] for s in manifest["parts"] if "wall_time_s" in s]
-    num_parts = len(manifest["parts"])
-    text = f"{sum(known):.0f} s"
-    return text if len(known) == num_parts else f"{text} in {len(known)} of {num_parts} parts"
-
-
-def _judged_with(run: Run) -> str:
-    settings = [cell.settings for cell in run.cells.values() if cell.settings]
-    names = ("sandbox", "python", "numpy", "judging", "checker", "time_factor")
-    return "; ".join(dict.fromkeys(_listed({n: s.get(n) for n in names}) for s in settings))
-
-
-def _of_parts(manifest: Mapping[str, Any], name: str) -> str:
-    texts = []
-    for part in manifest["parts"]:
-        value = part[name]
-        texts.append(_listed(value) if isinstance(value, dict) else str(value))
-    return "; then ".join(dict.fromkeys(texts))
-
-
-def _listed(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+    blocks: list[Block] = [Table(head, rows), *notes]
+    if shares:
+        parts = [f"{n / NUM_BINS:.1f} to {(n + 1) / NUM_BINS:.1f}" for n in range(NUM_BINS)]
+        table = [
+            [part, *(f"{100 * share[n]:.1f}%" for share in shares.values())]
+            for n, part in enumerate(parts)
+        ]
+        title = "1 - chrF between successive programs: 0 is the same program again"
+        blocks += [Chart(grouped(title, parts, shares)), Table(["1 - chrF", *shares], table)]
+    return [Section("Changes between programs", blocks)]
 
 
 def _cells(runs: Sequence[Run], metric: str) -> list[tuple[Run, CellResult]]:

@@ -22,7 +22,7 @@ def load_chrf() -> Callable[[str, str], float]:
     """
     if importlib.util.find_spec("sacrebleu") is None:
         raise ConfigError(f"{MISSING_CHRF}.")
-    from sacrebleu.metrics import CHRF
+    from sacrebleu.metrics.chrf import CHRF
 
     metric = CHRF()
 

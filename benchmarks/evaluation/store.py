@@ -36,7 +36,8 @@ class RunStore:
     Args:
         folder: made where it is missing.
         manifest: of this run; its last entry of ``parts`` is about this process.
-        is_resumed: go on with the run that is there; else there must be none.
+        is_resumed: go on with the run that is there; else there must be none, or one that ended
+            before its first episode.
 
     Raises:
         ConfigError: a run is there already, or the one to go on with differs or is missing.
@@ -44,12 +45,11 @@ class RunStore:
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any], *, is_resumed: bool) -> None:
         """See the class."""
-        path = folder / MANIFEST
         if is_resumed:
             old = read_manifest(folder)
             _check_same(folder, old, manifest)
             manifest = {**old, "parts": [*old["parts"], *manifest["parts"]]}
-        elif path.exists() or (folder / EPISODES).exists():
+        elif _has_episodes(folder):
             raise ConfigError(
                 f"there is a run in {folder} already; give --resume to go on with it, or another "
                 "--out."
@@ -119,6 +119,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("version") != MANIFEST_VERSION:
         raise ConfigError(f"{folder / MANIFEST} is no manifest of version {MANIFEST_VERSION}.")
     return manifest
+
+
+def _has_episodes(folder: Path) -> bool:
+    try:
+        return (folder / EPISODES).stat().st_size > 0
+    except OSError:
+        return False
 
 
 def key_of(episode: Episode) -> EpisodeKey:

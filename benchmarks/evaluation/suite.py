@@ -198,6 +198,12 @@ class Deviation:
     suite: Any
     run: Any
 
+    def __str__(self) -> str:
+        """For people."""
+        none = "all" if self.key in ("problems", "max_private_tests") else "the default"
+        run, suite = (none if value is None else value for value in (self.run, self.suite))
+        return f"{self.key} = {run} instead of {suite}"
+
 
 def override(
     suite: Suite, given: Mapping[str, Any], paths: Sequence[str] = ()

@@ -142,6 +142,9 @@ def test_options_that_change_the_suite_are_deviations(tmp_path: Path) -> None:
     assert [cell.rollouts for cell in changed.cells] == [2, 2]
     found = [(d.cell, d.key, d.suite, d.run) for d in deviations]
     assert found == [("a", "rollouts", 4, 2), ("b", "rollouts", 4, 2)]
+    assert str(deviations[0]) == "rollouts = 2 instead of 4"
+    _, (fewer, _) = override(suite, {"problems": 5})
+    assert str(fewer) == "problems = 5 instead of all"
 
 
 def test_a_file_of_problems_has_no_split_of_the_dataset(tmp_path: Path) -> None:

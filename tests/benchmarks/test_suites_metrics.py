@@ -1,5 +1,6 @@
 """The metrics of the suites against values worked out by hand, enumeration and simulation."""
 
+import re
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -12,6 +13,7 @@ from agents.metrics import (
     Transitions,
     TurnOutcome,
     first_reply_counts,
+    histogram,
     interval_of,
     n_at_k,
     n_at_k_of_rollouts,
@@ -21,6 +23,7 @@ from agents.metrics import (
     rollouts_within,
     turn_outcome,
 )
+from benchmarks.evaluation.bars import grouped
 from benchmarks.evaluation.similarity import load_chrf
 from codefeedback_env import (
     EndedBy,
@@ -223,6 +226,22 @@ def test_identical_programs_and_distances() -> None:
     edits.add([turn(WRONG, "aa"), turn(None, None), turn(WRONG, "aa")])
     assert (edits.num_pairs, edits.num_identical) == (2, 1)
     assert edits.distances == pytest.approx([0.0, 0.6])
+
+
+def test_distances_are_spread_over_equal_parts() -> None:
+    # Of five distances two are in [0, 0.25), none in the next quarter, one in the third, and 1
+    # belongs to the last.
+    assert histogram([0.0, 0.2, 0.5, 0.75, 1.0], 4) == [0.4, 0.0, 0.2, 0.4]
+
+
+def test_bars_stand_side_by_side_and_are_as_high_as_their_shares() -> None:
+    figure = grouped("t <b>", ["low", "high"], {"one": [0.5, 0.5], "<two>": [1.0, 0.0]})
+    heights = [float(height) for height in re.findall(r'height="([\d.]+)"><title>', figure)]
+    assert len(heights) == 3  # a share of 0 has no bar
+    assert heights[1] == pytest.approx(2 * heights[0])
+    assert heights[0] == heights[2]
+    assert "<b>" not in figure
+    assert "<two>" not in figure
 
 
 def test_first_replies_are_samples_of_their_own() -> None:

@@ -165,6 +165,20 @@ def test_a_run_must_be_gone_on_with_as_it_was_begun(
 
 
 @pytest.mark.sandbox
+def test_a_run_that_ended_before_its_first_episode_is_begun_anew(
+    suite: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    model = ["run", suite, "--agent", "multi-turn", "--model", str(tmp_path / "nowhere")]
+    pytest.importorskip("transformers")
+    assert main([*model, "--out", str(out)]) == 2
+    assert "is no folder" in capsys.readouterr().err
+    assert main(command(suite, out, "--problems", "1", "--rollouts", "1")) == 0
+    assert len(records(out)) == 2
+    assert len(json.loads((out / "manifest.json").read_text())["parts"]) == 1
+
+
+@pytest.mark.sandbox
 def test_records_that_cannot_be_of_the_run_are_refused(
     suite: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -435,6 +435,32 @@ def test_an_engine_that_breaks_down_is_a_generator_error_and_stays_one(
     loaded.generator.score([[1, 2]])
 
 
+@ONE
+def test_two_models_reply_side_by_side_and_are_closed_together(
+    loaded: Loaded, generator: VllmGenerator, tmp_path: Path
+) -> None:
+    sizes = {"hidden_size": 64, "num_heads": 2, "num_kv_heads": 1, "max_positions": CONTEXT}
+    folder = save_tiny(tmp_path, "qwen2", seed=1, **sizes)
+
+    def reply_of(generator: VllmGenerator) -> list[int]:
+        generator.add([request(0, PROMPTS[0], GREEDY)])
+        return finish(generator)[0].token_ids
+
+    alone = reply_of(generator)
+    other = VllmGenerator(folder, stop_ids=[STOP], max_context=CONTEXT, dtype="float32")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    others = reply_of(other)
+    of_next = logits_of(model, PROMPTS[0] + others)[len(PROMPTS[0]) - 1 : -1]
+    assert others == of_next.argmax(-1).tolist()
+    assert reply_of(generator) == alone
+    other.close()
+    loaded.generator.close()
+    loaded.generator = VllmGenerator(  # a new one is as good as the first
+        loaded.folder, stop_ids=[STOP], max_context=CONTEXT, dtype="float32", max_batch=8
+    )
+    assert reply_of(loaded.generator) == alone
+
+
 def test_a_model_that_vllm_cannot_run_fails_at_once(tmp_path: Path) -> None:
     folder = save_tiny(tmp_path, "llama", hidden_size=48, num_heads=4)
     with pytest.raises(ConfigError, match=r"head_dim=12.*generator='torch'"):
