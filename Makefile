@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= auto
 
-.PHONY: setup demo test test-all lint format bundled clean
+.PHONY: setup demo test test-all test-adapters lint format bundled clean
 
 setup: $(STAMP) bubblewrap
 
@@ -54,6 +54,18 @@ test: setup
 test-all: setup
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not network and not gpu" tests
 
+# Each adapter with the library it is for, in an environment of its own: they want different versions.
+ADAPTERS ?= gem skyrl openenv verifiers verifiers-legacy ray trl
+
+test-adapters: bubblewrap $(addprefix test-adapter-,$(ADAPTERS))
+
+test-adapter-%:
+	test -x .adapters/$*/bin/python || $(PYTHON) -m venv .adapters/$*
+	.adapters/$*/bin/python -m pip install --quiet --constraint constraints-adapters.txt \
+	  --editable '.[$*]' pytest pytest-timeout
+	.adapters/$*/bin/python -m pytest -p no:cacheprovider tests/adapters \
+	  -k '$(if $(filter verifiers,$*),verifiers and not legacy,$(subst -,_,$*))'
+
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -67,4 +79,4 @@ bundled: setup
 	$(BIN)/python -m codefeedback_env.datasets.bundled.build
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .adapters build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
