@@ -33,6 +33,7 @@ from codefeedback_env.sandbox.catalog import AUTO, SANDBOXES
 from codefeedback_env.vector import CodeFeedbackVectorEnv
 
 BUNDLED = "bundled"
+RAY = "ray"  # instead of a sandbox's name: the judge's workers are actors on a Ray cluster
 DATASETS: dict[str, Callable[[str | Path | None, str], ProblemSet]] = {
     "code_contests": load_code_contests,
     "code_contests_plus": load_code_contests_plus,
@@ -169,8 +170,12 @@ def make_judge(
     """A judge, from an environment's options; see ``make_env``."""
     if not isinstance(sandbox, str):
         return sandbox
+    if sandbox == RAY or sandbox.startswith(f"{RAY}:"):
+        from codefeedback_env.adapters.ray import RayJudge, address_of
+
+        return RayJudge(address_of(sandbox), num_workers=num_workers, python=python)
     if sandbox != AUTO:
-        look_up("sandbox", sandbox, SANDBOXES)
+        look_up("sandbox", sandbox, {**SANDBOXES, RAY: None})
     return Judge(sandbox=sandbox, num_workers=num_workers, python=python)
 
 
@@ -185,10 +190,11 @@ def make_env(
     """Make an environment: the entry point of every registered id.
 
     Args:
-        sandbox: "auto" (the first confining one that works here), a name of ``SANDBOXES``, or an
-            object with the methods of ``JudgeLike``.
+        sandbox: "auto" (the first confining one that works here), a name of ``SANDBOXES``, "ray",
+            "ray:ADDRESS" or "ray://HOST:PORT" (a Ray cluster's nodes judge; see ``RayJudge``), or
+            an object with the methods of ``JudgeLike``.
         num_workers: judge processes, shared by all environments of this process; None for one on
-            each CPU.
+            each CPU, of this machine or of the cluster.
         python: interpreter of the programs; None takes this environment's base interpreter where a
             jail can reach it, else the system's.
         render_mode: "ansi" or None.
