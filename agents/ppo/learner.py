@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from agents.ppo.losses import (
 )
 from agents.ppo.networks import Networks
 from agents.ppo.packing import PackedBatch, pack, split_by_tokens
+from agents.ppo.steps import prepare
 from agents.trajectory import Trajectory
 from codefeedback_env import CodeFeedbackError
 
@@ -113,7 +113,7 @@ class Learner:
         if config.lora_rank:
             accelerator.register_save_state_pre_hook(_keep_what_is_trained)
             accelerator.register_load_state_pre_hook(_load_what_was_trained)
-        self.module, self.optimiser = accelerator.prepare(module, optimiser)
+        self.module, self.optimiser, self.steps = prepare(accelerator, module, optimiser)
         # One step of ours is one step of the schedule, however many processes there are.
         self.schedule = schedule
         accelerator.register_for_checkpointing(schedule)
@@ -232,7 +232,7 @@ class Learner:
             batch = pack([trajectories[i] for i in chosen]).to(device)
             weight = 0.0 if passing.is_filler else 1.0
             is_last = number == len(passes) - 1
-            with nullcontext() if is_last else self.accelerator.no_sync(self.module):
+            with self.steps.summing(is_last=is_last):
                 logprobs, entropy, values = self.module(batch, config, with_entropy=True)
                 old_logprobs = self._column(scores[i].logprobs for i in chosen)
                 correction = importance(
@@ -264,10 +264,10 @@ class Learner:
                     losses[1] += of_critic.detach()
                     loss = loss + of_critic
                 # Wrappers average gradients over processes; the weights already sum to 1 over all.
-                self.accelerator.backward(loss * self.accelerator.num_processes)
+                self.steps.backward(loss * self.accelerator.num_processes, is_last=is_last)
             total = stats if total is None else total + stats
         assert total is not None
-        norms = self._clip()
+        norms = [*self.steps.clip(config.max_grad_norm), 0.0]
         values_of = [getattr(total, item.name) for item in fields(total)]
         joined = torch.stack([*losses, *(value.to(device) for value in values_of)])
         joined = self.accelerator.reduce(joined, reduction="sum")
@@ -280,30 +280,20 @@ class Learner:
         )
         result |= {"policy_grad_norm": norms[0], "critic_grad_norm": norms[1]}
         if bad := [name for name, value in result.items() if not math.isfinite(value)]:
-            self.optimiser.zero_grad()
+            self.steps.forget()
             raise TrainingError(
                 f"{', '.join(bad)} not finite: {[result[name] for name in bad]}. A lower "
                 "learning_rate or max_grad_norm, or precision='float32', may help; resume from the "
                 "last checkpoint."
             )
-        self.optimiser.step()
+        self.steps.step()
         self.schedule.step()
-        self.optimiser.zero_grad()
         return result
 
     def _column(self, rows: Iterable[Any]) -> Tensor:
         """Values of several episodes, one after the other, as float32 on the device."""
         tensors = [torch.as_tensor(row, dtype=torch.float32) for row in rows]
         return torch.cat(tensors).to(self._device)
-
-    def _clip(self) -> tuple[float, float]:
-        """Clip the gradients of both networks, each to the limit; returns their norms before."""
-        norms = [0.0, 0.0]
-        for number, group in enumerate(self.optimiser.param_groups):
-            norm = torch.nn.utils.clip_grad_norm_(group["params"], self.config.max_grad_norm)
-            full = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
-            norms[number] = float(full)
-        return norms[0], norms[1]
 
     @property
     def _device(self) -> torch.device:

@@ -36,6 +36,13 @@ config = small_config(Path(sys.argv[1]), Path(sys.argv[2]), num_iterations=8, ev
 train(config, resume=True)
 """
 
+# accelerate wraps for accelerators only, and takes the CPU for none.
+WRAPPED_RUN = f"""
+from accelerate.state import DistributedType, PartialState
+PartialState(cpu=True)
+PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
+{RUN}"""
+
 
 def weights(folder: Path) -> dict[str, "torch.Tensor"]:
     return load_file(folder / "model.safetensors")
@@ -181,15 +188,41 @@ def run_in_two_processes(files: Path, out: Path, script: str, **environment: str
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    shared |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    shared |= {"OMP_NUM_THREADS": "1", **environment}
     processes = [
-        run_in_process(files, out, script, RANK=rank, LOCAL_RANK=rank, **shared, **environment)
+        run_in_process(files, out, script, RANK=rank, LOCAL_RANK=rank, **shared)
         for rank in ("0", "1")
     ]
     assert [p.wait() for p in processes] == [0, 0], (out.parent / "errors.txt").read_text()
 
 
-@pytest.mark.parametrize("wrapper", ["replicated", pytest.param("sharded", marks=pytest.mark.slow)])
+def wrapped_by(wrapper: str) -> dict[str, str]:
+    """What accelerate launch would put into the environment, from the settings that are shipped."""
+    if wrapper == "replicated":
+        return {"ACCELERATE_USE_CPU": "true"}
+    if wrapper == "deepspeed":
+        pytest.importorskip("deepspeed")
+        settings = yaml.safe_load((CONFIGS / "deepspeed_zero2.yaml").read_text("utf-8"))
+        stage = settings["deepspeed_config"]["zero_stage"]
+        return {
+            "ACCELERATE_USE_DEEPSPEED": "true",
+            "ACCELERATE_DEEPSPEED_ZERO_STAGE": str(stage),
+            "DS_ACCELERATOR": "cpu",
+        }
+    settings = yaml.safe_load((CONFIGS / "fsdp2.yaml").read_text("utf-8"))["fsdp_config"]
+    environment = {name.upper(): str(value).lower() for name, value in settings.items()}
+    environment["FSDP_AUTO_WRAP_POLICY"] = settings["fsdp_auto_wrap_policy"]
+    environment["FSDP_STATE_DICT_TYPE"] = settings["fsdp_state_dict_type"]
+    return {**environment, "ACCELERATE_USE_FSDP": "true"}
+
+
+@pytest.mark.parametrize(
+    "wrapper",
+    [
+        "replicated",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("sharded", "deepspeed")),
+    ],
+)
 def test_two_processes_learn_what_one_does(small_files, tmp_path, wrapper):
     """Up to rounding: replies are drawn in other batches, gradients summed in another order.
 
@@ -197,16 +230,15 @@ def test_two_processes_learn_what_one_does(small_files, tmp_path, wrapper):
     """
     single, double = tmp_path / "single", tmp_path / "double"
     train(small_config(small_files, single, num_iterations=2, eval_every=2))
-    settings = yaml.safe_load((CONFIGS / "fsdp2.yaml").read_text("utf-8"))["fsdp_config"]
-    environment = {name.upper(): str(value).lower() for name, value in settings.items()}
-    environment["FSDP_AUTO_WRAP_POLICY"] = settings["fsdp_auto_wrap_policy"]
-    environment["FSDP_STATE_DICT_TYPE"] = settings["fsdp_state_dict_type"]
-    environment["ACCELERATE_USE_FSDP"] = "true"
+    environment = wrapped_by(wrapper)
     for number in ("1", "2"):
-        script = RUN.replace("num_iterations=8", f"num_iterations={number}")
-        run_in_two_processes(
-            small_files, double, script, **environment if wrapper == "sharded" else {}
-        )
+        script = RUN if wrapper == "replicated" else WRAPPED_RUN
+        script = script.replace("num_iterations=8", f"num_iterations={number}")
+        run_in_two_processes(small_files, double, script, **environment)
+    shards = {"replicated": "*.distcp", "sharded": "*.distcp", "deepspeed": "zero_pp_rank_*"}[
+        wrapper
+    ]
+    assert any((double / "checkpoints").rglob(shards)) == (wrapper != "replicated")
     one, other = weights(single / "final"), weights(double / "final")
     for name in one:
         torch.testing.assert_close(one[name], other[name], atol=1e-4, rtol=0)
