@@ -40,7 +40,7 @@ def serving(is_web: bool = False, **options: Any) -> Iterator[str]:
         else:
             raise AssertionError("the server did not start:\n" + "".join(said))
         limit.cancel()
-        drain = threading.Thread(target=server.stderr.read)  # so that it never waits for us
+        drain = threading.Thread(target=server.stderr.read, daemon=True)  # it never waits for us
         drain.start()
         yield found[1]
     finally:
