@@ -42,7 +42,7 @@ def read_problem(fields: Fields) -> Problem:
     url = fields.text("url") or ""
     return read_input_output(
         fields,
-        _text_of_id(fields, "problem_id"),
+        _text_of_id(fields, "problem_id" if fields.has("problem_id") else "id"),
         difficulty=_difficulty(fields),
         checker=overlay_checker("apps", url),
         source={

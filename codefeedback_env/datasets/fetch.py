@@ -26,12 +26,22 @@ class HubDataset:
     splits_are_configurations: bool = False
     """Each of ``splits`` is a configuration with the one split ``train``."""
 
-    def arguments(self, split: str) -> dict[str, str]:
-        """What chooses a split in ``datasets.load_dataset``."""
+    files: str | None = None
+    """For a repository with a script, which is never run: the files of a split, as a pattern that
+    holds "{split}"."""
+
+    builder: str = "json"
+    """What reads ``files``."""
+
+    def request(self, split: str) -> tuple[str, dict[str, Any]]:
+        """What to ask ``datasets.load_dataset`` for: its path, and the arguments for the split."""
+        if self.files is not None:
+            files = f"hf://datasets/{self.repository}/{self.files.format(split=split)}"
+            return self.builder, {"data_files": {split: files}, "split": split}
         if self.splits_are_configurations:
-            return {"name": split, "split": "train"}
+            return self.repository, {"name": split, "split": "train"}
         named = {} if self.configuration is None else {"name": self.configuration}
-        return {**named, "split": split}
+        return self.repository, {**named, "split": split}
 
 
 HUB_DATASETS = {
@@ -46,8 +56,10 @@ HUB_DATASETS = {
         "google-research-datasets/mbpp", ("prompt", "test", "validation", "train"), "full"
     ),
     "mbpp_plus": HubDataset("evalplus/mbppplus", ("test",)),
+    "apps": HubDataset("codeparrot/apps", ("train", "test"), files="{split}.jsonl"),
+    "taco": HubDataset("BAAI/TACO", ("train", "test"), files="{split}/*.arrow", builder="arrow"),
 }
-"""Those that need no script of theirs; the others are downloaded by hand."""
+"""Those that lie there in one form for each split; the others are downloaded by hand."""
 
 
 def data_directory(name: str) -> Path:
@@ -104,7 +116,8 @@ def _fetch_split(hub_dataset: HubDataset, split: str, directory: Path) -> list[P
     library = optional_import("datasets", "fetching a dataset")
     progress = optional_import("tqdm", "fetching a dataset").tqdm
     try:
-        stream = library.load_dataset(repository, **hub_dataset.arguments(split), streaming=True)
+        source, arguments = hub_dataset.request(split)
+        stream = library.load_dataset(source, **arguments, streaming=True)
     except Exception as error:  # the errors of its HTTP library, which changes between versions
         raise _unreachable(repository, split, error) from error
     num_shards = stream.num_shards

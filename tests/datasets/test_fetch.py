@@ -183,6 +183,26 @@ PLUS_CONTEST_ROW = {
     "memory_limit": 256,
     "test_cases": [{"input": "1", "output": "2"}],
 }
+APPS_ROW = {
+    "id": 7,
+    "question": "Print twice the number.",
+    "solutions": '["print(2 * int(input()))"]',
+    "input_output": '{"inputs": ["1\\n"], "outputs": ["2\\n"]}',
+    "difficulty": "interview",
+    "url": "",
+    "starter_code": "",
+}
+TACO_ROW = {
+    **{name: APPS_ROW[name] for name in ("question", "solutions", "input_output", "starter_code")},
+    "difficulty": "EASY",
+    "name": "double",
+    "source": "",
+    "url": "",
+}
+
+
+def files_of(repository: str, pattern: str) -> dict[str, Any]:
+    return {"data_files": {"test": f"hf://datasets/{repository}/{pattern}"}, "split": "test"}
 
 
 @pytest.mark.parametrize(
@@ -192,6 +212,8 @@ PLUS_CONTEST_ROW = {
         ("mbpp_plus", "test", {"split": "test"}, PLUS_ROW, (1, 1, 1)),
         ("human_eval", "test", {"split": "test"}, HUMAN_EVAL_ROW, (1, 1, 0)),
         ("code_contests_plus", "3x", {"name": "3x", "split": "train"}, PLUS_CONTEST_ROW, (1, 1, 0)),
+        ("apps", "test", files_of("codeparrot/apps", "test.jsonl"), APPS_ROW, (1, 1, 0)),
+        ("taco", "test", files_of("BAAI/TACO", "test/*.arrow"), TACO_ROW, (1, 1, 0)),
     ],
 )
 def test_every_dataset_of_the_hub_is_fetched_to_where_its_loader_looks(
@@ -205,8 +227,10 @@ def test_every_dataset_of_the_hub_is_fetched_to_where_its_loader_looks(
 ) -> None:
     monkeypatch.setenv("CODEFEEDBACK_DATA", str(tmp_path))
 
-    def load_dataset(repository: str, *, streaming: bool, **arguments: str) -> Any:
-        assert (repository, arguments) == (HUB_DATASETS[name].repository, asked)
+    def load_dataset(path: str, *, streaming: bool, **arguments: Any) -> Any:
+        hub_dataset = HUB_DATASETS[name]
+        wanted = hub_dataset.repository if hub_dataset.files is None else hub_dataset.builder
+        assert (path, arguments) == (wanted, asked)
         return datasets.Dataset.from_list([row]).to_iterable_dataset()
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
@@ -214,3 +238,4 @@ def test_every_dataset_of_the_hub_is_fetched_to_where_its_loader_looks(
     assert path == tmp_path / name / f"{split}-00000-of-00001.parquet"
     (problem,) = load_problems(name, split=split)
     assert tuple(len(problem.tests(pool)) for pool in Pool) == num_tests
+    assert name != "apps" or problem.id == "7"
