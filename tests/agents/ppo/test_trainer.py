@@ -148,10 +148,11 @@ def test_a_run_killed_at_any_moment_and_resumed_ends_with_the_same_weights(
     out = tmp_path / "run"
     random.seed(attempt)
     process = run_in_process(small_files, out)
-    while checkpoints.latest(out) is None and process.poll() is None:
-        time.sleep(0.05)
-    time.sleep(random.uniform(0, 3))
-    killed = process.poll() is None
+    name = f"iteration-{random.randint(1, 6):06d}"
+    while getattr(checkpoints.latest(out), "name", "") < name and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(random.uniform(0, 0.3))
+    assert process.poll() is None, "the run ended before it was killed"
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert run_in_process(small_files, out).wait() == 0, (tmp_path / "errors.txt").read_text()
@@ -160,7 +161,6 @@ def test_a_run_killed_at_any_moment_and_resumed_ends_with_the_same_weights(
     assert [{k: e.get(k) for k in unlike} for e in metrics(out)] == [
         {k: e.get(k) for k in unlike} for e in metrics(whole_run)
     ]
-    assert killed or attempt  # at least one kill came in the middle
 
 
 @pytest.mark.parametrize("settings", [{}, {"lora_rank": 2}], ids=["full", "lora"])
