@@ -17,7 +17,7 @@ _ZYGOTE = (
     "leader",
     "rehearsal",
     "holes",
-    "huge_pages",
+    "mappings",
     "zygote",
 )
 # They need half a dozen modules of the library, which would double what every fork costs.

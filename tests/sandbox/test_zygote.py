@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from codefeedback_env.sandbox.results import child_report
-from codefeedback_env.sandbox.zygote import huge_pages, wire
+from codefeedback_env.sandbox.zygote import mappings, wire
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="zygotes need Linux")
 
@@ -42,12 +42,41 @@ print(json.dumps({"root": str(decimal.Decimal(2).sqrt())[:6]}), sorted("code"))
 
 
 def test_interpreter_goes_on_after_its_code_was_moved_to_huge_pages():
-    command = [sys.executable, "-I", "-c", _ON_HUGE_PAGES, huge_pages.__file__]
+    command = [sys.executable, "-I", "-c", _ON_HUGE_PAGES, mappings.__file__]
 
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == """{"root": "1.4142"} ['c', 'd', 'e', 'o']\n"""
+
+
+_MERGED = """
+import runpy, sys
+module = runpy.run_path(sys.argv[1])
+def mappings_of_libraries():
+    with open("/proc/self/maps") as maps:
+        return sum(".so" in line for line in maps)
+numbers = [mappings_of_libraries()]
+for _ in range(2):
+    module["merge_mappings"]()
+    numbers.append(mappings_of_libraries())
+import decimal, json
+print(json.dumps({"root": str(decimal.Decimal(2).sqrt())[:6]}))
+print(*numbers)
+"""
+
+
+def test_interpreter_goes_on_after_mappings_of_its_libraries_became_fewer():
+    command = [sys.executable, "-I", "-c", _MERGED, mappings.__file__]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    result, numbers = ended.stdout.splitlines()
+    assert result == """{"root": "1.4142"}"""
+    before, after, again = map(int, numbers.split())
+    assert after < 0.7 * before
+    assert again == after
 
 
 def test_sample_program_of_the_rehearsal_reads_all_its_input():

@@ -17,7 +17,6 @@ from codefeedback_env.sandbox.zygote.wire import CHILD_REPORT, KILLED_FOR_TIME
 _TIMESPEC = struct.Struct("@ll")
 _REASON = struct.Struct("=i")
 _STATUS_AT, _START_AT, _END_AT, _USAGE_AT = 4, 8, 24, 40  # in CHILD_REPORT
-_SET_MASK = int(_signal.SIG_SETMASK)
 _SIGNAL_SET_BYTES = 128  # sigset_t
 _CHILD_SIGNALS = frozenset({_signal.SIGCHLD})
 _NO_HANG, _MONOTONIC = os.WNOHANG, time.CLOCK_MONOTONIC  # quicker to look up here
@@ -26,45 +25,43 @@ _libc = ctypes.CDLL(None)
 _clock_gettime = _libc.clock_gettime
 _sigtimedwait = _libc.sigtimedwait
 _wait4 = _libc.wait4
-_sigprocmask = _libc.sigprocmask
 
 
 class ChildWatcher:
-    """Supervises one child at a time and reports on it.
+    """Supervises one child at a time and reports on it; made once for all leaders.
 
-    SIGCHLD has to be blocked, which children undo with ``unblock_signals``.
+    SIGCHLD is blocked from then on, in children too, which have none of their own to hear of.
     """
 
     __slots__ = (
-        *("_child_signals", "_end", "_first_look", "_limits", "_no_signals", "_report"),
-        *("_start", "_status", "_usage"),
+        *("_child_signals", "_end", "_first_look", "_limits", "_report"),
+        *("_start", "_status", "_timeout", "_usage"),
     )
 
-    def __init__(self, limits: dict[str, float]) -> None:
-        """``limits``: cpu_time_s, wall_time_s, backstop_s."""
+    def __init__(self) -> None:
+        """``set_limits`` comes before the first child."""
         _signal.pthread_sigmask(_signal.SIG_BLOCK, _CHILD_SIGNALS)
-        self._limits = limits
+        self._limits: dict[str, float] = {}
         self._report = ctypes.create_string_buffer(CHILD_REPORT.size)
         self._start = ctypes.byref(self._report, _START_AT)
         self._end = ctypes.byref(self._report, _END_AT)
         self._status = ctypes.byref(self._report, _STATUS_AT)
         self._usage = ctypes.byref(self._report, _USAGE_AT)
         child_signals = ctypes.create_string_buffer(_SIGNAL_SET_BYTES)
-        no_signals = ctypes.create_string_buffer(_SIGNAL_SET_BYTES)
         _libc.sigaddset(child_signals, int(_signal.SIGCHLD))
         self._child_signals = ctypes.byref(child_signals)
-        self._no_signals = ctypes.byref(no_signals)
+        self._timeout = ctypes.create_string_buffer(_TIMESPEC.size)
+        self._first_look = ctypes.byref(self._timeout)
+
+    def set_limits(self, limits: dict[str, float]) -> None:
+        """``limits``: cpu_time_s, wall_time_s, backstop_s."""
+        self._limits = limits
         look_s = self._watch(time.monotonic()).next_look_s()
-        timeout = ctypes.create_string_buffer(_TIMESPEC.pack(int(look_s), int(look_s % 1 * 1e9)))
-        self._first_look = ctypes.byref(timeout)
+        _TIMESPEC.pack_into(self._timeout, 0, int(look_s), int(look_s % 1 * 1e9))
 
     def start(self) -> None:
         """The next child is about to be forked."""
         _clock_gettime(_MONOTONIC, self._start)
-
-    def unblock_signals(self) -> None:
-        """In the child: undo what the supervision needs."""
-        _sigprocmask(_SET_MASK, self._no_signals, None)
 
     def report_on(self, child: int) -> "ctypes.Array[ctypes.c_char] | bytes":
         """Wait for the child to end, or end it for its time; returns a CHILD_REPORT."""

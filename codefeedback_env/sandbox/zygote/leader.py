@@ -9,12 +9,11 @@ import _socket
 import gc
 import os
 from array import array
+from collections.abc import Callable
 from types import CodeType
 
 from codefeedback_env.sandbox.zygote import program
 from codefeedback_env.sandbox.zygote.children import ChildWatcher
-from codefeedback_env.sandbox.zygote.privileges import die_with_parent
-from codefeedback_env.sandbox.zygote.seccomp import Filter
 from codefeedback_env.sandbox.zygote.wire import (
     COMPILED,
     FDS_PER_TEST,
@@ -30,11 +29,14 @@ _NUM_DESCRIPTORS = 1 << 16
 # What a test needs has a name of its own here: each attribute looked up on the way to it would be
 # one more page that the child writes a reference count to, and so has to copy.
 _close, _closerange, _dup2, _exit, _fork = os.close, os.closerange, os.dup2, os._exit, os.fork
-_run, _seed_random = program.run, program.seed_random
+_run = program.run
+
+Preparation = Callable[[], None]
+"""What a test child calls before it becomes the program."""
 
 
 def lead(
-    connection: _socket.socket, site: str, program_filter: Filter, has_namespaces: bool
+    connection: _socket.socket, site: str, preparations: list[Preparation], watcher: ChildWatcher
 ) -> None:
     """Serve one submission: limits, source and a file for complaints first, then batches of tests.
 
@@ -45,8 +47,8 @@ def lead(
     Args:
         connection: to the judge.
         site: folder with further packages for programs, or "".
-        program_filter: what a test child installs on top.
-        has_namespaces: this is the first process of a PID namespace, which ends with it.
+        preparations: what each test child calls first.
+        watcher: of the test children.
     """
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
     message, fds = receive(connection, MAX_FDS_OF_SUBMISSION)
@@ -77,7 +79,8 @@ def lead(
     program.import_in_advance(code, site)
     program.allow_long_integers()
     program.limit_cpu(limits["cpu_time_s"])
-    watcher = ChildWatcher(limits)
+    watcher.set_limits(limits)
+    preparations = [*program.random_seeders(), *preparations]
     gc.enable()
     gc.freeze()
     connection.send(COMPILED)
@@ -85,7 +88,7 @@ def lead(
         message, fds = receive(connection, FDS_PER_TEST * MAX_TESTS_PER_MESSAGE)
         if not message:
             return
-        run_tests(connection, code, namespace, fds, watcher, program_filter, has_namespaces, run)
+        run_tests(connection, code, namespace, fds, watcher, preparations, run)
 
 
 def run_tests(
@@ -94,25 +97,24 @@ def run_tests(
     namespace: dict[str, object],
     fds: "array[int]",
     watcher: ChildWatcher,
-    program_filter: Filter,
-    has_namespaces: bool,
+    preparations: list[Preparation],
     run: program.Run = _run,
 ) -> None:
-    """Run the program once for each three descriptors in ``fds``, and send a report after each."""
+    """Run the program once for each three descriptors in ``fds``, and send a report after each.
+
+    The last three are this process's standard streams afterwards.
+    """
     numbers = iter(fds)
     for stdin, stdout, stderr in zip(numbers, numbers, numbers, strict=True):
+        _dup2(stdin, 0)
+        _dup2(stdout, 1)
+        _dup2(stderr, 2)
         watcher.start()
         child = _fork()
         if child == 0:
-            _dup2(stdin, 0)
-            _dup2(stdout, 1)
-            _dup2(stderr, 2)
             _closerange(FDS_PER_TEST, _NUM_DESCRIPTORS)
-            watcher.unblock_signals()
-            if not has_namespaces:
-                die_with_parent()
-            _seed_random()
-            program_filter.install()
+            for prepare in preparations:
+                prepare()
             _exit(run(code, namespace))
         connection.send(watcher.report_on(child))
     for fd in fds:

@@ -86,7 +86,8 @@ def _become_program(
         os.write(phase, PHASE.pack(False, program.cpu_used_s()))
         os._exit(1)
     program.import_in_advance(code, site)
-    program.seed_random()
+    for seed in program.random_seeders():
+        seed()
     program.allow_long_integers()
     program.limit_cpu(program.cpu_used_s() + limits["cpu_time_s"])
     os.write(phase, PHASE.pack(True, program.cpu_used_s()))

@@ -133,11 +133,10 @@ def import_in_advance(code: types.CodeType, site: str) -> None:
             sys.modules.pop(name, None)
 
 
-def seed_random() -> None:
-    """Give programs that do not seed the same numbers in every run; after the last fork."""
-    for name in ("random", "numpy.random"):
-        if name in sys.modules:
-            sys.modules[name].seed(RANDOM_SEED)
+def random_seeders() -> list[Callable[[], None]]:
+    """What gives programs that do not seed the same numbers in every run; to call after a fork."""
+    modules = [sys.modules[name] for name in ("random", "numpy.random") if name in sys.modules]
+    return [_seeder(module.seed) for module in modules]
 
 
 def allow_long_integers() -> None:
@@ -208,6 +207,10 @@ def names_in(code: types.CodeType) -> set[str]:
         if isinstance(constant, types.CodeType):
             names |= names_in(constant)
     return names
+
+
+def _seeder(seed: Callable[[int], None]) -> Callable[[], None]:
+    return lambda: seed(RANDOM_SEED)
 
 
 def _lower(kind: int, value: int) -> None:

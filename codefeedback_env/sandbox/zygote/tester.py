@@ -130,7 +130,8 @@ def _explanation(
 ) -> str | None:
     """What is wrong, from the same answers once more; None where the test took another course."""
     candidate.rewind()
-    program.seed_random()
+    for seed in program.random_seeders():
+        seed()
     if hasattr(sys, "set_int_max_str_digits"):
         sys.set_int_max_str_digits(MAX_DIGITS_SHOWN)
     namespace = program.fresh_main()

@@ -12,9 +12,10 @@ import sys
 from array import array
 
 from codefeedback_env.sandbox.zygote import landlock, privileges, program, seccomp
+from codefeedback_env.sandbox.zygote.children import ChildWatcher
 from codefeedback_env.sandbox.zygote.holes import fill_holes
-from codefeedback_env.sandbox.zygote.huge_pages import use_huge_pages_for_code
-from codefeedback_env.sandbox.zygote.leader import lead, receive
+from codefeedback_env.sandbox.zygote.leader import Preparation, lead, receive
+from codefeedback_env.sandbox.zygote.mappings import merge_mappings, use_huge_pages_for_code
 from codefeedback_env.sandbox.zygote.rehearsal import rehearse
 from codefeedback_env.sandbox.zygote.wire import PID, READY
 
@@ -43,8 +44,13 @@ def main(arguments: list[str]) -> None:
         landlock.restrict_to(arguments[4:])
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     use_huge_pages_for_code()
+    merge_mappings()
     _take_regular_files_for_standard_streams()
-    rehearse(program_filter)
+    watcher = ChildWatcher()
+    preparations: list[Preparation] = [program_filter.install]
+    if not has_namespaces:
+        preparations.insert(0, privileges.die_with_parent)
+    rehearse(watcher, preparations)
     _take_regular_files_for_standard_streams()
     program.prepare_interpreter()
     _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)  # the kernel reaps leaders
@@ -64,7 +70,7 @@ def main(arguments: list[str]) -> None:
         if pid == 0:
             control.close()
             os.close(own_namespace)
-            _be_leader(fds[0], site, leader_filter, program_filter, has_namespaces)
+            _be_leader(fds[0], site, leader_filter, preparations, watcher)
         if has_namespaces:
             privileges.return_to_pid_namespace(own_namespace)
         pidfd = os.pidfd_open(pid)
@@ -78,14 +84,14 @@ def _be_leader(
     fd: int,
     site: str,
     leader_filter: seccomp.Filter,
-    program_filter: seccomp.Filter,
-    has_namespaces: bool,
+    preparations: list[Preparation],
+    watcher: ChildWatcher,
 ) -> None:
     try:
         privileges.die_with_parent()
         privileges.drop_capabilities()
         leader_filter.install()
-        lead(_socket.socket(fileno=fd), site, program_filter, has_namespaces)
+        lead(_socket.socket(fileno=fd), site, preparations, watcher)
     except BaseException as error:
         sys.excepthook(type(error), error, error.__traceback__)
         os._exit(1)
