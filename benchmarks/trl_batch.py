@@ -44,16 +44,17 @@ from codefeedback_env.adapters.trl import (
 )
 from codefeedback_env.judge.judge import Judge
 
-EXPECTED = {"rollout_func": 1.3}
-"""Its time over the vector environment's, at most; written down before the first measurement.
+EXPECTED = {"rollout_func": 1.3, "environment_factory": 1.3}
+"""Their times over the vector environment's, at most; written down before the first measurement.
 
-Of the tool nothing is expected: TRL has one call answered before it makes the next, so public tests
-run one program at a time.
+The tool's holds for few workers only: TRL has one call answered before it makes the next, so public
+tests run one program at a time.
 """
 
 ENV_ID = "CodeContests-v0"
 GROUP = 2
 SLOW = (Verdict.TIME_LIMIT, Verdict.MEMORY_LIMIT, Verdict.OUTPUT_LIMIT)
+VOCABULARY = 4096
 SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
 
@@ -79,6 +80,11 @@ class Episodes:
             self.programs.append([*first, right])
         self.rewards: list[float] = []
         self.num_turns: list[int] = []
+        texts = [program for programs in self.programs for program in programs]
+        texts += [message["content"] for row in by_id.values() for message in row["prompt"]]
+        self.tokenizer = tokenizer_for(texts)
+        num_tokens = sum(map(len, self.tokenizer(texts)["input_ids"]))
+        self.chars_per_token = round(sum(map(len, texts)) / num_tokens, 2)
 
     def play(self, vec: CodeFeedbackVectorEnv) -> None:
         """Play them in the vector environment."""
@@ -129,7 +135,7 @@ class Hook:
         with tempfile.TemporaryDirectory() as folder:
             self.trainer = GRPOTrainer(
                 model=tiny_model(),
-                processing_class=tiny_tokenizer(),
+                processing_class=episodes.tokenizer,
                 args=GRPOConfig(
                     output_dir=folder,
                     per_device_train_batch_size=num_episodes,
@@ -187,7 +193,7 @@ def tiny_model() -> LlamaForCausalLM:
     """A model for the trainer to hold; nothing is computed with it."""
     return LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=512,
+            vocab_size=VOCABULARY,
             hidden_size=16,
             intermediate_size=32,
             num_hidden_layers=1,
@@ -197,14 +203,19 @@ def tiny_model() -> LlamaForCausalLM:
     )
 
 
-def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """Bytes as tokens: several times as many as a real tokenizer makes of the same text."""
+def tokenizer_for(texts: Sequence[str]) -> PreTrainedTokenizerFast:
+    """Tokens of bytes and their commonest sequences in ``texts``.
+
+    Of what it was made for it makes about as few tokens as the tokenizer of a large model does,
+    most of whose 150,000 are for other texts.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.train_from_iterator(
-        [],
+        texts,
         trainers.BpeTrainer(
+            vocab_size=VOCABULARY,
             special_tokens=SPECIAL_TOKENS,
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
@@ -259,6 +270,7 @@ def measure(num_episodes: int, num_workers: int | None, rounds: int) -> dict[str
         "num_workers": workers,
         "num_episodes": num_episodes,
         "num_submissions": sum(episodes.num_turns),
+        "chars_per_token": episodes.chars_per_token,
         "seconds": seconds,
         "ratios": ratios,
         "median_ratios": medians,

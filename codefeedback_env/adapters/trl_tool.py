@@ -14,6 +14,7 @@ from codefeedback_env import (
     find_submission,
 )
 from codefeedback_env.adapters.environments import make_environment
+from codefeedback_env.adapters.trl_background import BackgroundGrading
 from codefeedback_env.make import make_judge
 
 LAST = "This was your last submission."
@@ -34,8 +35,9 @@ def submit_environment(
         options: of ``gymnasium.make``.
     """
     pattern, judge = pattern_and_judge(env_id, **options)
+    background = BackgroundGrading(judge)
     seeds = count()
-    return lambda: SubmitEnvironment(pattern, judge, next(seeds))
+    return lambda: SubmitEnvironment(pattern, judge, background, next(seeds))
 
 
 def pattern_and_judge(env_id: str, **options: Any) -> tuple[CodeFeedbackEnv, JudgeLike]:
@@ -52,15 +54,19 @@ class SubmitEnvironment:
     ``get_reward``, so episodes that end one after the other are graded at the same time.
     """
 
-    def __init__(self, pattern: CodeFeedbackEnv, judge: JudgeLike, seed: int) -> None:
+    def __init__(
+        self, pattern: CodeFeedbackEnv, judge: JudgeLike, background: BackgroundGrading, seed: int
+    ) -> None:
         """An environment with the rules of another.
 
         Args:
             pattern: whose rules.
             judge: shared with others, and closed by nobody: its workers end with the last of them.
+            background: for the hidden tests, shared with the same others.
             seed: of the environment's random choices.
         """
-        self._judge = _PublicFirst(judge)
+        self._background = background
+        self._judge = _PublicFirst(judge, background)
         self._env = CodeFeedbackVectorEnv(1, pattern.rules, self._judge, "Disabled")
         self._seed: int | None = seed
         self._rewards: list[float] = []
@@ -108,6 +114,7 @@ class SubmitEnvironment:
         failed public tests; so has a model that submits nothing.
         """
         if self._is_over and not self._is_graded:
+            self._background.hurry()
             self._receive()
         if not self._is_over:
             failed = self._env.rules.reward.final({}, False)
@@ -126,28 +133,28 @@ class SubmitEnvironment:
 class _PublicFirst:
     """A judge whose ``submit`` waits for the public tests and leaves the others to the workers."""
 
-    def __init__(self, judge: JudgeLike) -> None:
+    def __init__(self, judge: JudgeLike, background: BackgroundGrading) -> None:
         self.expects_end = False
         """Whatever the public tests say, the submission is the last: nothing to wait for."""
 
         self.passed_public = False
         """Set by ``submit``: the public tests were passed, so the submission is final."""
 
-        self._judge = judge
+        self._background = background
         self._rest: Future[Any] | None = None
         self.judge, self.info = judge.judge, judge.info
 
     def submit(self, problem: Any, submission: Any, plan: Any) -> "Future[Any]":
         self._rest = None
         if self.expects_end or len(plan.stages) < 2 or not plan.stop_after_failed_pool:
-            return self._judge.submit(problem, submission, plan)
+            return self._background.submit(problem, submission, plan)
         whole: Future[Any] = Future()
         public, hidden = (replace(plan, stages=s) for s in (plan.stages[:1], plan.stages[1:]))
         try:
-            report = self._judge.judge(problem, submission, public)
+            report = self._background.judge(problem, submission, public)
             if report.all_passed:
                 self.passed_public = True
-                self._rest = self._judge.submit(problem, submission, hidden)
+                self._rest = self._background.submit(problem, submission, hidden)
                 self._rest.add_done_callback(lambda rest: _join(whole, report, rest))
             else:
                 whole.set_result(report)
@@ -156,7 +163,7 @@ class _PublicFirst:
         return whole
 
     def cancel(self, future: "Future[Any]") -> None:
-        self._judge.cancel(future if self._rest is None else self._rest)
+        self._background.cancel(future if self._rest is None else self._rest)
 
     def close(self) -> None:
         """Nothing: others use the judge, too."""

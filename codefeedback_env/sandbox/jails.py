@@ -281,6 +281,7 @@ def _binary(name: str, remedy: str) -> str:
     return path
 
 
+@cache
 def _unprivileged_uid(worker: int) -> int:
     """A user id of the worker's own, or nobody's in a container that does not know so many."""
     uid = FIRST_JAIL_UID + worker

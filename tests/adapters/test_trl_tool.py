@@ -102,9 +102,8 @@ def test_episodes_are_graded_while_the_next_ones_go_on():
         environment.reset("add")
         assert environment.submit(ADD) == PASSED
         assert environment.submit(ADD) == OVER
-    assert len(judge.hidden) == 3
-    for future, all_passed in zip(judge.hidden, (True, False, True), strict=True):
-        future.set_result(report(("private", "generated"), all_passed))
+    for number, all_passed in enumerate((True, False, True)):
+        judge.hidden[number].set_result(report(("private", "generated"), all_passed))
     assert [environment.get_reward() for environment in environments] == [1.0, -1.0, 1.0]
 
 
