@@ -278,7 +278,7 @@ class Tally:
         self.solved_in_turn[episode.problem_id].append(turn)
         self.rewards.append(episode.reward)
         self.num_replies += num_turns
-        self.num_invalid_replies += num_invalid_replies(episode)
+        self.num_invalid_replies += sum(invalid_replies(episode))
 
     @property
     def rate_so_far(self) -> str:
@@ -305,18 +305,18 @@ class Tally:
         }
 
 
-def num_invalid_replies(episode: Episode) -> int:
-    """How many replies of an episode have no program, or one that does not compile.
+def invalid_replies(episode: Episode) -> list[bool]:
+    """Which replies of an episode have no program, or one that does not compile.
 
     Where a reply's program ran on no public test, only its penalty tells.
     """
     last = episode.turns[-1]
-    return sum(
+    return [
         turn.submission is None
         or (turn is not last and turn.reward < 0)
         or (turn.public_report is not None and turn.public_report.verdict is Verdict.COMPILE_ERROR)
         for turn in episode.turns
-    )
+    ]
 
 
 class TurnOutcome(StrEnum):

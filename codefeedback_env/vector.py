@@ -221,16 +221,23 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
     def _advance(self, env_id: int, answer: JudgeReport | SandboxError | None) -> None:
         """Run a step up to its next call to the judge, or to its end."""
         steps = self._steps[env_id]
-        try:
-            if isinstance(answer, SandboxError):
-                call = steps.throw(answer)
-            else:
-                call = next(steps) if answer is None else steps.send(answer)
-            future = self._judge.submit(call.problem, call.submission, call.plan)
-        except StopIteration as done:
-            del self._steps[env_id]
-            self._end(env_id, done.value)
-            return
+        future: Future[JudgeReport] | None = None
+        while future is None:
+            try:
+                if isinstance(answer, SandboxError):
+                    call = steps.throw(answer)
+                else:
+                    call = next(steps) if answer is None else steps.send(answer)
+            except StopIteration as done:
+                del self._steps[env_id]
+                self._end(env_id, done.value)
+                return
+            try:
+                future = self._judge.submit(call.problem, call.submission, call.plan)
+            except SandboxUnavailableError:
+                raise
+            except SandboxError as error:
+                answer = error
         self._futures[env_id] = future
         judged = self._judged
         future.add_done_callback(lambda done: judged.put((env_id, done)))

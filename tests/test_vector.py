@@ -206,6 +206,22 @@ def test_sandbox_failure_truncates_its_own_episode_and_the_third_in_a_row_is_rai
         envs.step([fenced(ADD)])
 
 
+def test_judge_that_takes_no_submission_truncates_the_episode(add_set):
+    class RefusingJudge(BrokenJudge):
+        def submit(self, problem, submission, plan):
+            self.judge(problem, submission, plan)
+            return super().submit(problem, submission, plan)
+
+    envs = gymnasium.make_vec(
+        "CodeFeedback-v0", num_envs=1, dataset=add_set, sandbox=RefusingJudge(1)
+    )
+    envs.reset(seed=0)
+    _, _, _, truncations, infos = envs.step([fenced(ADD)])
+    assert truncations[0]
+    assert infos["sandbox_error"][0] == "the jail fell over"
+    assert envs.recv(0)[0] == ()
+
+
 def test_last_episode_of_each_environment_is_at_hand(make):
     envs = make(2)
     envs.reset(seed=0)

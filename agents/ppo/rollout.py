@@ -15,14 +15,12 @@ from agents.generation.tokens import (
     TokenReply,
     TokenRequest,
 )
+from agents.metrics import invalid_replies
 from agents.trajectory import Trajectory, TurnTokens
 from codefeedback_env import CodeFeedbackVectorEnv, ConfigError, Verdict, find_submission
 
 if TYPE_CHECKING:
     from agents.chat import ChatFormat
-
-FAILED = -1.0
-"""Reward of an episode whose context is full: its last program failed public tests."""
 
 MAX_REVIVALS = 2  # of the generator, in a row
 
@@ -368,7 +366,8 @@ class RolloutEngine:
                 if len(live.context) + len(live.pending_prompt) < self._limits.max_context:
                     due.append(env_id)
                     continue
-                turn.reward = FAILED
+                # The last submission is the final one, and was not accepted.
+                turn.reward = self._vec.rules.reward.final({}, False)
                 live.trajectory.ended_by_limit = True
                 ended.append(live.trajectory)
                 self._drop([env_id])
@@ -396,10 +395,9 @@ def play(engine: RolloutEngine, rollouts: Iterable[Rollout]) -> Iterator[Traject
 def _note_programs(trajectory: Trajectory) -> None:
     """Which replies had a program is for the environment to say: some go on from a prefix."""
     if trajectory.episode is not None:
-        for turn, judged in zip(trajectory.turns, trajectory.episode.turns, strict=True):
-            report = judged.public_report
-            does_compile = report is None or report.verdict is not Verdict.COMPILE_ERROR
-            turn.is_valid = judged.submission is not None and does_compile
+        is_invalid = invalid_replies(trajectory.episode)
+        for turn, invalid in zip(trajectory.turns, is_invalid, strict=True):
+            turn.is_valid = not invalid
 
 
 def _note_verdicts(turn: TurnTokens, infos: dict[str, Any], row: int) -> None:

@@ -1,14 +1,15 @@
 """Hidden tests that run while TRL waits for public ones, program after program."""
 
+import sys
 import threading
 import time
 from collections import deque
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
-from codefeedback_env import JudgeLike
+from codefeedback_env import JudgeLike, Submission
+from codefeedback_env.judge.protocol import JudgeReport, PackedProblem, Plan
 
 PAUSE_S = 0.02
 """After so long without a call of the tool, the model is at work and the next calls are far off."""
@@ -16,9 +17,11 @@ PAUSE_S = 0.02
 
 @dataclass(slots=True, eq=False)
 class _Grading:
-    submission: tuple[Any, ...]
-    future: "Future[Any]" = field(default_factory=Future)
-    judged: "Future[Any] | None" = None
+    problem: PackedProblem
+    submission: Submission
+    plan: Plan
+    future: "Future[JudgeReport]" = field(default_factory=Future)
+    judged: "Future[JudgeReport] | None" = None
     """The judge's own future, once it has been asked."""
 
 
@@ -30,21 +33,24 @@ class BackgroundGrading:
     """
 
     def __init__(self, judge: JudgeLike) -> None:
-        """``judge`` is asked; where it does not say how many workers it has, it has two."""
+        """``judge`` is asked; one that does not say how many workers it has is given everything."""
         self._judge = judge
-        settings = getattr(judge, "settings", None)
-        self._num_workers: int = getattr(settings, "num_workers", None) or 2
-        self._lock = threading.RLock()  # a judge may answer at once, from inside submit
+        num_workers = getattr(getattr(judge, "settings", None), "num_workers", None)
+        self._num_workers: int = num_workers or sys.maxsize
+        self._lock = threading.Lock()
         self._waiting: deque[_Grading] = deque()
-        self._running: dict[Future[Any], _Grading] = {}
+        self._running: dict[Future[JudgeReport], _Grading] = {}
+        self._is_starting = False
+        self._is_in_a_hurry = False
         self._num_calls = 0
         self._last_call_s = 0.0
         self._thread: threading.Thread | None = None
 
-    def judge(self, problem: Any, submission: Any, plan: Any) -> Any:
+    def judge(self, problem: PackedProblem, submission: Submission, plan: Plan) -> JudgeReport:
         """Judge what somebody waits for; raises what the judge raises."""
         with self._lock:
             self._num_calls += 1
+            self._is_in_a_hurry = False
         try:
             return self._judge.judge(problem, submission, plan)
         finally:
@@ -52,12 +58,15 @@ class BackgroundGrading:
                 self._num_calls -= 1
                 self._last_call_s = time.monotonic()
 
-    def submit(self, problem: Any, submission: Any, plan: Any) -> "Future[Any]":
-        """Judge a submission as soon as a worker can be spared."""
-        grading = _Grading((problem, submission, plan))
+    def submit(
+        self, problem: PackedProblem, submission: Submission, plan: Plan
+    ) -> "Future[JudgeReport]":
+        """Judge a submission as soon as a worker can be spared; the future holds all errors."""
+        grading = _Grading(problem, submission, plan)
         with self._lock:
             self._waiting.append(grading)
-            self._start(self._num_spared())
+        self._start()
+        with self._lock:
             if self._waiting and self._thread is None:
                 self._thread = threading.Thread(
                     target=self._use_pauses, name="codefeedback-grading", daemon=True
@@ -68,9 +77,10 @@ class BackgroundGrading:
     def hurry(self) -> None:
         """Somebody waits for a result: hand the judge everything."""
         with self._lock:
-            self._start(len(self._running) + len(self._waiting))
+            self._is_in_a_hurry = True
+        self._start()
 
-    def cancel(self, future: "Future[Any]") -> None:
+    def cancel(self, future: "Future[JudgeReport]") -> None:
         """Stop judging for this future."""
         with self._lock:
             for grading in [grading for grading in self._waiting if grading.future is future]:
@@ -82,6 +92,8 @@ class BackgroundGrading:
 
     def _num_spared(self) -> int:
         """Workers that hidden tests may have now; lock held."""
+        if self._is_in_a_hurry:
+            return sys.maxsize
         if self._num_calls or time.monotonic() - self._last_call_s < PAUSE_S:
             return max(1, self._num_workers - 1)
         return self._num_workers
@@ -90,30 +102,44 @@ class BackgroundGrading:
         """Look for pauses between calls for as long as anything waits."""
         while True:
             time.sleep(PAUSE_S)
+            self._start()
             with self._lock:
-                self._start(self._num_spared())
                 if not self._waiting:
                     self._thread = None
                     return
 
-    def _start(self, limit: int) -> None:
-        """Hand over what waits until the judge has so many; lock held."""
-        while self._waiting and len(self._running) < limit:
-            grading = self._waiting.popleft()
-            self._running[grading.future] = grading
-            try:
-                grading.judged = self._judge.submit(*grading.submission)
-            except Exception as error:
-                del self._running[grading.future]
-                grading.future.set_exception(error)
-            else:
-                grading.judged.add_done_callback(partial(self._end, grading))
+    def _start(self) -> None:
+        """Hand over what waits, as far as workers can be spared.
 
-    def _end(self, grading: _Grading, judged: "Future[Any]") -> None:
+        The judge is asked without the lock, which its own threads want when they bring a report,
+        and by one thread at a time: where reports are there at once, it would get deep into itself.
+        """
+        with self._lock:
+            if self._is_starting:
+                return
+            self._is_starting = True
+        while True:
+            with self._lock:
+                if not self._waiting or len(self._running) >= self._num_spared():
+                    self._is_starting = False
+                    return
+                grading = self._waiting.popleft()
+                self._running[grading.future] = grading
+            try:
+                judged = self._judge.submit(grading.problem, grading.submission, grading.plan)
+            except Exception as error:  # whatever it is, who waits for the future gets it
+                judged = Future()
+                judged.set_exception(error)
+            grading.judged = judged
+            if grading.future.cancelled():
+                self._judge.cancel(judged)
+            judged.add_done_callback(partial(self._end, grading))
+
+    def _end(self, grading: _Grading, judged: "Future[JudgeReport]") -> None:
         """Start the next one, and pass on how this one has ended."""
         with self._lock:
             del self._running[grading.future]
-            self._start(self._num_spared())
+        self._start()
         try:
             if judged.cancelled():
                 grading.future.cancel()

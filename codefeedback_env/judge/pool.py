@@ -386,18 +386,22 @@ class WorkerPool:
 
     def _replace(self, dead: _Worker) -> None:
         """Start a worker in place of one that died, and give its jobs another chance."""
+        if not self._start_in_place_of(dead):
+            self._give_up(SandboxError("a judge worker died before it was ready; see stderr"))
+
+    def _start_in_place_of(self, dead: _Worker) -> bool:
+        """See _replace; False where that would go on for ever."""
         with self._lock:
             self._selector.unregister(dead.connection)
             dead.connection.close()
             if self._closed:
-                return
+                return True
             dead.connector.close()
             if dead.process is not None:
                 dead.process.kill()
                 dead.process.wait()
             if dead.info is None:
-                self._give_up(SandboxError("a judge worker died before it was ready; see stderr"))
-                return
+                return False
             _LOG.warning("judge worker %d died; starting another", dead.number)
             self._workers[self._workers.index(dead)] = self._start(dead.number)
             failed = []
@@ -413,6 +417,7 @@ class WorkerPool:
             job.answer(
                 SandboxError(f"the judge worker died {job.attempts} times over a submission")
             )
+        return True
 
     def _give_up(self, error: SandboxError) -> None:
         with self._lock:

@@ -86,7 +86,9 @@ class PerTestSandbox:
             process = self._start(fds, limits, compile_only)
             theirs.close()
             try:
-                message = _receive(ours, limits.backstop_s + limits.compile_time_s + START_UP_S)
+                message = _receive(
+                    ours, limits.backstop_s + 20 * limits.compile_time_s + START_UP_S
+                )
             finally:
                 complaint = _end(process)
             if len(message) != wire.REPORT.size:

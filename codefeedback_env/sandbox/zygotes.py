@@ -197,21 +197,21 @@ class _Leader:
         """What the compiler said, None where the program compiled."""
 
         self.died_compiling = False
+        self._pidfd: int | None = None
         self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         fds: list[int] = []
         try:
-            fds.append(sealed_memory_file("source", source))
-            fds.append(output_file("stderr"))
-            if function is not None:
-                fds.append(sealed_memory_file("function", function))
             with theirs:  # the submission waits there for its leader
+                fds.append(sealed_memory_file("source", source))
+                fds.append(output_file("stderr"))
+                if function is not None:
+                    fds.append(sealed_memory_file("function", function))
                 self._send(wire.LIMITS.pack(*limit_values(limits, zygote.jail)), fds)
                 self._pidfd = zygote.new_leader(theirs)
-            try:
-                self._await_compilation(fds[1])
-            except BaseException:
-                self.close()
-                raise
+            self._await_compilation(fds[1])
+        except BaseException:  # an interrupt too must leave no leader behind
+            self.close()
+            raise
         finally:
             for fd in fds:
                 os.close(fd)
@@ -237,9 +237,11 @@ class _Leader:
     def close(self) -> None:
         """Kill the leader, and with it the child it has."""
         self._connection.close()
-        with contextlib.suppress(OSError):
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-        os.close(self._pidfd)
+        if self._pidfd is not None:
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            os.close(self._pidfd)
+            self._pidfd = None
 
     def _await_compilation(self, stderr: int) -> None:
         # The kernel kills it at the CPU limit; by the clock that can take much longer.

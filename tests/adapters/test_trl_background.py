@@ -1,5 +1,7 @@
 """Hidden tests beside public ones: what waits, what runs, and how it ends."""
 
+import sys
+import threading
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -51,7 +53,7 @@ def submit_all(background, names):
     return {name: background.submit("problem", name, "plan") for name in names}
 
 
-@pytest.mark.parametrize(("num_workers", "num_spared"), [(4, 3), (2, 1), (1, 1), (None, 1)])
+@pytest.mark.parametrize(("num_workers", "num_spared"), [(4, 3), (2, 1), (1, 1), (None, 6)])
 def test_one_worker_is_left_to_public_tests(num_workers, num_spared, monkeypatch):
     judge = ListedJudge(num_workers)
     submit_all(in_a_batch(judge, monkeypatch), "abcdef")
@@ -111,6 +113,54 @@ def test_what_is_cancelled_is_not_judged(monkeypatch):
     assert futures["b"].cancelled()
     assert judge.cancelled == [judge.asked["a"]]
     assert list(judge.asked) == ["a", "c"]
+
+
+def test_judge_that_answers_at_once_answers_everything(monkeypatch):
+    class InstantJudge(ListedJudge):
+        def submit(self, problem, submission, plan):
+            future = super().submit(problem, submission, plan)
+            future.set_result(f"report on {submission}")
+            return future
+
+    judge = ListedJudge(2)
+    background = in_a_batch(judge, monkeypatch)
+    names = [str(number) for number in range(2 * sys.getrecursionlimit())]
+    futures = submit_all(background, names)
+    background._judge = InstantJudge(2)
+    judge.asked["0"].set_result("report on 0")
+    assert [future.result(0) for future in futures.values()] == [f"report on {n}" for n in names]
+
+
+def test_reports_come_in_while_submissions_go_out(monkeypatch):
+    """A judge holds its lock where it takes a submission, and may where it brings a report."""
+
+    class LockingJudge(ListedJudge):
+        lock = threading.Lock()
+        takes_one = threading.Event()
+
+        def submit(self, problem, submission, plan):
+            if submission == "b":
+                self.takes_one.set()
+                time.sleep(0.2)
+            assert self.lock.acquire(timeout=10), "deadlock"
+            self.lock.release()
+            return super().submit(problem, submission, plan)
+
+    judge = LockingJudge(4)
+    background = in_a_batch(judge, monkeypatch)
+    first = background.submit("problem", "a", "plan")
+
+    def bring():
+        judge.takes_one.wait()
+        with judge.lock:
+            judge.asked["a"].set_result("report on a")
+
+    bringing = threading.Thread(target=bring)
+    bringing.start()
+    second = background.submit("problem", "b", "plan")
+    bringing.join()
+    judge.asked["b"].set_result("report on b")
+    assert (first.result(0), second.result(0)) == ("report on a", "report on b")
 
 
 def test_a_submission_that_the_judge_refuses_holds_nothing_up(monkeypatch):

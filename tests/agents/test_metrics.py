@@ -4,8 +4,8 @@ import pytest
 from agents.metrics import (
     Tally,
     bootstrap_interval,
+    invalid_replies,
     n_at_k,
-    num_invalid_replies,
     one_at_three,
     solved_within,
 )
@@ -218,4 +218,4 @@ def test_a_tally_of_nothing_has_no_solve_rate() -> None:
 def test_replies_without_a_program_that_compiles_are_invalid(
     verdicts: tuple[Verdict | None, ...], expected: int
 ) -> None:
-    assert num_invalid_replies(episode(*verdicts)) == expected
+    assert sum(invalid_replies(episode(*verdicts))) == expected

@@ -16,6 +16,7 @@ from examples import ADD, ADD_PUBLIC_ONLY, ADD_WRONG, add_problem
 
 from codefeedback_env import ConfigError, SandboxError, SandboxUnavailableError, Submission, Verdict
 from codefeedback_env.checkers import Judging, checker_for
+from codefeedback_env.judge import pool
 from codefeedback_env.judge.judge import Judge
 from codefeedback_env.judge.protocol import JudgeReport, PackedProblem, Plan, Stage, pack
 from codefeedback_env.judge.shared import pool_for
@@ -265,6 +266,24 @@ def test_worker_killed_twice_over_a_submission_is_a_sandbox_error(own_judge):
     with pytest.raises(SandboxError, match="died 2 times"):
         future.result(timeout=60)
     assert submit(own_judge, ADD).result(timeout=60).all_passed
+
+
+def test_who_hears_that_no_worker_starts_may_ask_the_judge_from_another_thread(monkeypatch):
+    monkeypatch.setattr(pool, "_BOOT", "import sys; sys.exit(1)")
+    judge = Judge(sandbox="landlock", num_workers=1, num_remembered=1)  # workers of its own
+    asked = threading.Event()
+
+    def ask(failed):
+        other = threading.Thread(target=lambda: (judge.cancel(failed), asked.set()), daemon=True)
+        other.start()
+        other.join(10)
+
+    future = submit(judge, ADD)
+    future.add_done_callback(ask)
+    with pytest.raises(SandboxError, match="died before it was ready"):
+        future.result(30)
+    assert asked.wait(10)
+    judge.close()
 
 
 def test_killed_jail_is_retried_and_never_a_verdict(own_judge):

@@ -800,6 +800,18 @@ def test_compilation_that_takes_for_ever_is_a_compile_error(sandbox) -> None:
     assert time.monotonic() - start < 30
 
 
+def test_time_of_the_compilation_is_not_the_programs(sandbox) -> None:
+    body = "".join(f"{' ' * i}try: pass\n{' ' * i}finally:\n" for i in range(1, 15))
+    source = "".join(f"def f{i}():\n{body}{' ' * 15}pass\n" for i in range(40)) + "print(42)"
+    start = time.process_time()
+    compile(source, "solution.py", "exec")
+    compile_time_s = time.process_time() - start
+    limits = Limits(cpu_time_s=0.1, memory_mib=256, compile_time_s=20 * compile_time_s)
+    assert compile_time_s > limits.cpu_time_s + 2, "too quick to tell"
+    verdict, run = judge_program(sandbox, source, b"", b"42\n", limits)
+    assert verdict is Verdict.ACCEPTED, about(run)
+
+
 def test_hostile_system_call_is_a_security_violation(sandbox) -> None:
     if not sandbox.filters_system_calls:
         pytest.skip("this sandbox does not filter system calls")
@@ -998,6 +1010,24 @@ def test_results_come_one_by_one_and_closing_cancels_the_rest(sandbox) -> None:
     for file in files:
         file.close()
     assert run_program(sandbox, "print(42)").stdout == b"42\n"
+
+
+def test_a_test_that_has_just_begun_ends_with_its_submission(sandbox) -> None:
+    before = jail_processes()
+    source = b"import time\nif input(): time.sleep(10_000)"
+    files = [InputFile(data) for data in (b"\n", b"\n", b"x\n", b"x\n")]
+    limits = Limits(cpu_time_s=1000, memory_mib=128)
+    for delay_us in range(0, 2000, 50):
+        runs = sandbox.run(source, files, limits)
+        next(runs)
+        next(runs)
+        until = time.perf_counter() + delay_us / 1e6
+        while time.perf_counter() < until:
+            pass
+        runs.close()
+    assert wait_until(lambda: jail_processes() <= before)
+    for file in files:
+        file.close()
 
 
 def test_dropped_generator_leaves_no_process(sandbox) -> None:

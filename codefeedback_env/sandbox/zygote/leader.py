@@ -14,6 +14,8 @@ from types import CodeType
 
 from codefeedback_env.sandbox.zygote import program
 from codefeedback_env.sandbox.zygote.children import ChildWatcher
+from codefeedback_env.sandbox.zygote.privileges import die_with_parent
+from codefeedback_env.sandbox.zygote.seccomp import Filter
 from codefeedback_env.sandbox.zygote.wire import (
     COMPILED,
     FDS_PER_TEST,
@@ -35,8 +37,23 @@ Preparation = Callable[[], None]
 """What a test child calls before it becomes the program."""
 
 
+def preparations_for_tests(program_filter: Filter, has_namespaces: bool) -> list[Preparation]:
+    """What each test child of this process calls first.
+
+    Without a PID namespace, whose end takes the child along, it has to see to that itself.
+    """
+    if has_namespaces:
+        return [program_filter.install]
+    own_pid = os.getpid()
+    return [lambda: die_with_parent(own_pid), program_filter.install]
+
+
 def lead(
-    connection: _socket.socket, site: str, preparations: list[Preparation], watcher: ChildWatcher
+    connection: _socket.socket,
+    site: str,
+    program_filter: Filter,
+    has_namespaces: bool,
+    watcher: ChildWatcher,
 ) -> None:
     """Serve one submission: limits, source and a file for complaints first, then batches of tests.
 
@@ -47,7 +64,8 @@ def lead(
     Args:
         connection: to the judge.
         site: folder with further packages for programs, or "".
-        preparations: what each test child calls first.
+        program_filter: what a test child installs on top.
+        has_namespaces: this is the first process of a PID namespace, which ends with it.
         watcher: of the test children.
     """
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
@@ -78,9 +96,11 @@ def lead(
     del source
     program.import_in_advance(code, site)
     program.allow_long_integers()
-    program.limit_cpu(limits["cpu_time_s"])
+    # A child counts from zero. This process does not, and must not die of what compiling has taken.
+    program.limit_cpu(program.cpu_used_s() + limits["cpu_time_s"])
     watcher.set_limits(limits)
-    preparations = [*program.random_seeders(), *preparations]
+    preparations = preparations_for_tests(program_filter, has_namespaces)
+    preparations += program.random_seeders()
     gc.enable()
     gc.freeze()
     connection.send(COMPILED)

@@ -107,8 +107,8 @@ def _supervise(
     poll.register(wake_read, select.POLLIN)
     poll.register(report_fd, select.POLLHUP)  # the judge went away: leave at once
     phase, reason = COMPILING, ENDED
-    wall_time_s, backstop_s = limits["wall_time_s"], limits["backstop_s"]
-    watch = Watch(limits["compile_time_s"], 0.0, wall_time_s, backstop_s)
+    compile_time_s = limits["compile_time_s"]
+    watch = Watch(compile_time_s, 0.0, 2 * compile_time_s + 1, 20 * compile_time_s)
     finished, phase_known = 0, False
     while not finished:
         events = [fd for fd, _ in poll.poll(watch.next_look_s() * 1000)]
@@ -126,7 +126,12 @@ def _supervise(
                 compiled, cpu_before_s = PHASE.unpack(message)
                 if compiled:
                     phase = RUNNING
-                    watch = Watch(limits["cpu_time_s"], cpu_before_s, wall_time_s, backstop_s)
+                    watch = Watch(
+                        limits["cpu_time_s"],
+                        cpu_before_s,
+                        limits["wall_time_s"],
+                        limits["backstop_s"],
+                    )
         if not finished and reason == ENDED and watch.is_over(cpu_time_s(child)):
             reason = KILLED_FOR_TIME
             os.kill(child, _signal.SIGKILL)

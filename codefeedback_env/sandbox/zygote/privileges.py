@@ -17,7 +17,7 @@ _NO_CAPABILITIES = ctypes.create_string_buffer(24)
 # What every process in the jail calls has a name here and arguments that are ready, and does not
 # look after errno: looking things up for the first time after a fork costs page faults.
 _quick_libc = ctypes.CDLL(None)
-_prctl, _capset = _quick_libc.prctl, _quick_libc.capset
+_prctl, _capset, _getppid = _quick_libc.prctl, _quick_libc.capset, os.getppid
 _header, _no_capabilities = ctypes.byref(_HEADER), ctypes.byref(_NO_CAPABILITIES)
 
 
@@ -42,13 +42,22 @@ def return_to_pid_namespace(pidfd: int) -> None:
 
 
 def drop_capabilities() -> None:
-    """Give up every capability, also inside this user namespace, for good."""
+    """Give up every capability, also inside this user namespace, for good.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-    if _capset(_header, _no_capabilities):
-        raise OSError(f"capset failed for process {os.getpid()}")
+    if _capset(_header, _no_capabilities) and _libc.capset(_header, _no_capabilities):
+        raise OSError(ctypes.get_errno(), f"capset failed for process {os.getpid()}")
 
 
-def die_with_parent() -> None:
-    """The kernel kills this process when its parent ends."""
-    if _prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0):
-        raise OSError("prctl(PR_SET_PDEATHSIG) failed")
+def die_with_parent(parent: int | None = None) -> None:
+    """The kernel kills this process when its parent ends.
+
+    Args:
+        parent: its process id; if that has ended already, this process ends at once.
+    """
+    _prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)  # cannot fail with a signal that exists
+    if parent is not None and _getppid() != parent:
+        os._exit(1)

@@ -11,7 +11,8 @@ from array import array
 
 from codefeedback_env.sandbox.zygote import program
 from codefeedback_env.sandbox.zygote.children import ChildWatcher
-from codefeedback_env.sandbox.zygote.leader import Preparation, run_tests
+from codefeedback_env.sandbox.zygote.leader import preparations_for_tests, run_tests
+from codefeedback_env.sandbox.zygote.seccomp import Filter
 from codefeedback_env.sandbox.zygote.wire import CHILD_REPORT
 
 _NUM_RUNS = 20  # instructions are fitted after 8 calls or so
@@ -56,10 +57,13 @@ if __name__ == "__main__":
 """
 
 
-def rehearse(watcher: ChildWatcher, preparations: list[Preparation]) -> None:
+def rehearse(watcher: ChildWatcher, program_filter: Filter, has_namespaces: bool) -> None:
     """Run the sample in this process, then in children of it.
 
     Descriptors 0 and 1 must be regular files; the standard streams are new ones afterwards.
+
+    Raises:
+        RuntimeError: the sample did not run to its end.
     """
     code = program.compile_source(_SAMPLE)
     os.pwrite(0, _INPUT, 0)
@@ -67,19 +71,22 @@ def rehearse(watcher: ChildWatcher, preparations: list[Preparation]) -> None:
         program.prepare_interpreter()
         os.lseek(0, 0, os.SEEK_SET)
         _expect_success(program.run(code, program.fresh_main()))
+    preparations = preparations_for_tests(program_filter, has_namespaces)
     complaints = os.dup(2)
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-    for _ in range(_NUM_RUNS):
-        os.lseek(0, 0, os.SEEK_SET)
-        watcher.set_limits(_LIMITS)
-        fds = array("i", map(os.dup, (0, 1, 1)))
-        run_tests(ours, code, program.fresh_main(), fds, watcher, preparations)
-        _, status, *_ = CHILD_REPORT.unpack(theirs.recv(CHILD_REPORT.size))
-        _expect_success(status)
+    try:
+        for _ in range(_NUM_RUNS):
+            os.lseek(0, 0, os.SEEK_SET)
+            watcher.set_limits(_LIMITS)
+            fds = array("i", [os.dup(0), os.dup(1), os.dup(complaints)])
+            run_tests(ours, code, program.fresh_main(), fds, watcher, preparations)
+            _, status, *_ = CHILD_REPORT.unpack(theirs.recv(CHILD_REPORT.size))
+            _expect_success(status)
+    finally:
+        os.dup2(complaints, 2)
+        os.close(complaints)
     ours.close()
     theirs.close()
-    os.dup2(complaints, 2)
-    os.close(complaints)
 
 
 def _expect_success(status: int) -> None:

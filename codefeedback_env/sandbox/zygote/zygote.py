@@ -14,7 +14,7 @@ from array import array
 from codefeedback_env.sandbox.zygote import landlock, privileges, program, seccomp
 from codefeedback_env.sandbox.zygote.children import ChildWatcher
 from codefeedback_env.sandbox.zygote.holes import fill_holes
-from codefeedback_env.sandbox.zygote.leader import Preparation, lead, receive
+from codefeedback_env.sandbox.zygote.leader import lead, receive
 from codefeedback_env.sandbox.zygote.mappings import merge_mappings, use_huge_pages_for_code
 from codefeedback_env.sandbox.zygote.rehearsal import rehearse
 from codefeedback_env.sandbox.zygote.wire import PID, READY
@@ -47,14 +47,12 @@ def main(arguments: list[str]) -> None:
     merge_mappings()
     _take_regular_files_for_standard_streams()
     watcher = ChildWatcher()
-    preparations: list[Preparation] = [program_filter.install]
-    if not has_namespaces:
-        preparations.insert(0, privileges.die_with_parent)
-    rehearse(watcher, preparations)
+    rehearse(watcher, program_filter, has_namespaces)
     _take_regular_files_for_standard_streams()
     program.prepare_interpreter()
     _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)  # the kernel reaps leaders
-    own_namespace = os.pidfd_open(os.getpid())
+    own_pid = os.getpid()
+    own_namespace = os.pidfd_open(own_pid)
     gc.collect()
     _fillers = fill_holes()
     gc.disable()
@@ -70,7 +68,8 @@ def main(arguments: list[str]) -> None:
         if pid == 0:
             control.close()
             os.close(own_namespace)
-            _be_leader(fds[0], site, leader_filter, preparations, watcher)
+            privileges.die_with_parent(None if has_namespaces else own_pid)
+            _be_leader(fds[0], site, leader_filter, program_filter, has_namespaces, watcher)
         if has_namespaces:
             privileges.return_to_pid_namespace(own_namespace)
         pidfd = os.pidfd_open(pid)
@@ -84,15 +83,15 @@ def _be_leader(
     fd: int,
     site: str,
     leader_filter: seccomp.Filter,
-    preparations: list[Preparation],
+    program_filter: seccomp.Filter,
+    has_namespaces: bool,
     watcher: ChildWatcher,
 ) -> None:
     try:
-        privileges.die_with_parent()
         privileges.drop_capabilities()
         leader_filter.install()
-        lead(_socket.socket(fileno=fd), site, preparations, watcher)
-    except BaseException as error:
+        lead(_socket.socket(fileno=fd), site, program_filter, has_namespaces, watcher)
+    except BaseException as error:  # whatever it is, a leader never returns into the zygote
         sys.excepthook(type(error), error, error.__traceback__)
         os._exit(1)
     os._exit(0)

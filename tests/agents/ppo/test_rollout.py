@@ -138,6 +138,15 @@ def test_rewards_and_validity_of_each_turn(make_engine, answer, rewards, valid, 
     assert trajectory.private_passed is passed
 
 
+def test_without_feedback_penalties_tell_which_replies_had_no_program(make_engine):
+    engine = make_engine(lambda prompt, seed: fenced("print("), env={"feedback": "none"})
+    (trajectory,) = play(engine, rollouts(1))
+    assert [turn.is_valid for turn in trajectory.turns[:-1]] == [False] * (
+        len(trajectory.turns) - 1
+    )
+    assert len(trajectory.turns) > 1
+
+
 def test_a_reply_that_is_cut_says_so_and_the_next_prompt_closes_it(make_engine):
     engine = make_engine(sampling=Sampling(max_new_tokens=5))
     (trajectory,) = play(engine, rollouts(1))
@@ -156,6 +165,8 @@ def test_an_episode_whose_context_is_full_ends_as_failed(make_engine):
     assert trajectory.ended_by_limit
     assert not trajectory.private_passed
     assert trajectory.rewards == [-1.0]
+    (trajectory,) = play(make_engine(limits=limits, env={"reward": "fraction"}), rollouts(1))
+    assert trajectory.rewards == [0.0]
     limits = DialogueLimits(max_prompt=5_000, max_feedback=5_000, max_context=room + 3)
     (trajectory,) = play(make_engine(limits=limits), rollouts(1))
     assert [len(turn.reply_ids) for turn in trajectory.turns] == [len(first.reply_ids), 3]
