@@ -26,6 +26,7 @@ from sandbox_fixtures import (
 from codefeedback_env.checkers import Comparison
 from codefeedback_env.judge.decide import with_source_lines
 from codefeedback_env.sandbox.base import STDERR_KEPT_BYTES, InputFile, LimitHit, Limits
+from codefeedback_env.sandbox.zygotes import ZygoteSandbox
 from codefeedback_env.verdicts import Verdict
 
 pytest_plugins = ["sandbox_fixtures"]
@@ -935,6 +936,15 @@ print(42)
     assert verdict is Verdict.ACCEPTED, about(run)
     assert run.cpu_time_s < 0.4
     assert run.wall_time_s > limits.wall_time_s / 2, "the machine was not busy enough to tell"
+
+
+def test_programs_that_end_before_anybody_looks_are_judged(sandbox, busy_machine: int) -> None:
+    file = InputFile(b"")
+    for _ in range(1000 if isinstance(sandbox, ZygoteSandbox) else 2):
+        (run,) = sandbox.run(b"x = (", [file], LIMITS)
+        assert not run.compiled
+        assert b"SyntaxError" in run.stderr
+    file.close()
 
 
 # --- Several tests of one program, and several programs ------------------------------------------

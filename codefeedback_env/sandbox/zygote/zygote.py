@@ -50,7 +50,6 @@ def main(arguments: list[str]) -> None:
     rehearse(watcher, program_filter, has_namespaces)
     _take_regular_files_for_standard_streams()
     program.prepare_interpreter()
-    _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)  # the kernel reaps leaders
     own_pid = os.getpid()
     own_namespace = os.pidfd_open(own_pid)
     gc.collect()
@@ -64,6 +63,9 @@ def main(arguments: list[str]) -> None:
             return
         if has_namespaces:
             privileges.new_pid_namespace_for_children()
+        _signal.signal(
+            _signal.SIGCHLD, _signal.SIG_DFL
+        )  # a leader that ends at once stays to be found
         pid = os.fork()
         if pid == 0:
             control.close()
@@ -73,6 +75,8 @@ def main(arguments: list[str]) -> None:
         if has_namespaces:
             privileges.return_to_pid_namespace(own_namespace)
         pidfd = os.pidfd_open(pid)
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)  # from now on the kernel reaps leaders
+        _reap_leaders()
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array("i", [pidfd]))]
         control.sendmsg([PID], rights)
         os.close(pidfd)
@@ -95,6 +99,15 @@ def _be_leader(
         sys.excepthook(type(error), error, error.__traceback__)
         os._exit(1)
     os._exit(0)
+
+
+def _reap_leaders() -> None:
+    """Those that have ended while the kernel did not."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
 
 
 def _take_regular_files_for_standard_streams() -> None:
