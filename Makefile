@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= auto
 
-.PHONY: setup demo test test-all test-adapters lint format bundled clean
+.PHONY: setup demo test test-all test-adapters lint docs format bundled clean
 
 setup: $(STAMP) bubblewrap
 
@@ -83,4 +83,4 @@ bundled: setup
 	$(BIN)/python -m codefeedback_env.datasets.bundled.build
 
 clean:
-	rm -rf $(VENV) .adapters build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .adapters build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -143,11 +143,6 @@ class Run:
         agent = "" if model is None else f" ({self.manifest['agent']})"
         return f"{Path(name).name}{agent}, seed {self.manifest['seed']}"
 
-    @property
-    def is_complete(self) -> bool:
-        """All planned episodes are recorded."""
-        return all(len_of(cell) >= cell.num_planned for cell in self.cells.values())
-
 
 def read_run(folder: Path) -> Run:
     """The run in a folder, whole or so far.

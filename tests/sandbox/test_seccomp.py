@@ -384,7 +384,7 @@ def runner() -> Iterator[Runner]:
     if sys.platform != "linux":
         pytest.skip("seccomp is Linux's")
     try:
-        seccomp.check_available()
+        seccomp.leader_filter()
     except seccomp.SeccompUnavailableError as error:
         pytest.skip(str(error))
     runner = Runner()

@@ -370,7 +370,6 @@ def _assemble(decision: Decision) -> bytes:
 
 _FLAG_ALL_THREADS = 1  # SECCOMP_FILTER_FLAG_TSYNC
 _FLAG_SPEC_ALLOW = 4  # the kernel's default since 5.16: no mitigations that slow the whole program
-_GET_ACTION_AVAIL = 2
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 
@@ -435,22 +434,6 @@ class Filter:
         if result < 0:
             reason = os.strerror(ctypes.get_errno())
             raise SeccompUnavailableError(f"the kernel refuses a system call filter: {reason}.")
-
-
-def check_available() -> None:
-    """Make sure that this machine can install the filters.
-
-    Raises:
-        SeccompUnavailableError: it cannot; the message says why.
-    """
-    number = _find_machine(None).numbers["seccomp"]
-    action = ctypes.c_uint32(KILL)
-    if _syscall(number, _GET_ACTION_AVAIL, 0, ctypes.byref(action)):
-        reason = os.strerror(ctypes.get_errno())
-        raise SeccompUnavailableError(
-            f"this kernel cannot end a process for a system call ({reason}); Linux 4.14 and later "
-            "can, unless built without CONFIG_SECCOMP_FILTER."
-        )
 
 
 def no_new_privileges() -> None:
