@@ -55,6 +55,7 @@ def make_envs(
         num_envs=num_envs,
         autoreset_mode="Disabled",
         dataset=problems,
+        split=None,
         render_mode=render_mode,
         **others,
     )

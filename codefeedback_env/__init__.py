@@ -35,7 +35,7 @@ from codefeedback_env.feedback import FORMAT, FeedbackFormat, PaperFeedback
 from codefeedback_env.languages import Submission
 from codefeedback_env.make import load_problems
 from codefeedback_env.parsing import find_submission
-from codefeedback_env.problem import Pool, Problem, TestCase
+from codefeedback_env.problem import FunctionStyle, FunctionTask, Pool, Problem, TestCase
 from codefeedback_env.rewards import FractionPassed, Reward, RewardConfig
 from codefeedback_env.spaces import UnicodeText
 from codefeedback_env.vector import CodeFeedbackVectorEnv
@@ -58,6 +58,8 @@ __all__ = [
     "FeedbackSource",
     "FractionPassed",
     "FullTranscript",
+    "FunctionStyle",
+    "FunctionTask",
     "JudgeLike",
     "Judging",
     "PaperFeedback",

@@ -1,5 +1,6 @@
 """Whether a program's output is right."""
 
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ DEFAULT_TOLERANCE = 1e-6
 DEEPMIND_TOLERANCE = 1e-5  # absolute, google-deepmind/code_contests, OutputsMatch
 
 _DECIMAL = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
+_INTEGER = re.compile(rb"[+-]?\d{1,%d}" % (MAX_LITERAL_BYTES - 1))
 _POWER_OF_TEN = re.compile(r"(?<![\d.])(?:10\s*\^?\s*\{?\s*[-\u2212]\s*(\d+)|1e-(\d+))")
 _ABOUT_ERRORS = re.compile(r"error|precision|toleran|accura|differ|deviat", re.IGNORECASE)
 _ERROR_CONTEXT = 160  # characters around a bound in which a statement speaks of errors
@@ -47,7 +49,9 @@ class Comparison:
     """
 
     tolerance: float | None = None
-    """Allowed error of numbers, relative to max(1, expected); None compares bytes."""
+    """Allowed error of numbers, relative to max(1, expected); None compares bytes.
+
+    Two integers have none: a large one would else match its neighbours."""
 
     fold_case: bool = False
 
@@ -124,16 +128,12 @@ def checker_for(
 
     Raises:
         UnknownNameError: no checker has the name asked for.
-        ConfigError: ``override`` is neither name nor function.
+        ConfigError: ``override`` is neither name nor function, or takes other arguments.
     """
     if isinstance(override, str):
         return look_up("checker", override, known)
     if override is not None:
-        if not callable(override):
-            raise ConfigError(
-                f"checker={override!r} is neither a name nor a function "
-                "check(stdin, expected, output) -> bool over bytes."
-            )
+        check_checker(override)
         return override
     if judging is Judging.DEEPMIND:
         return deepmind_comparison
@@ -151,14 +151,39 @@ def register_checker(name: str, check: Callable[[bytes, bytes, bytes], bool]) ->
             sandbox, in the judge's own processes, so keep it linear and evaluate nothing.
 
     Raises:
-        ConfigError: the name is taken.
+        ConfigError: the name is taken, or ``check`` takes other arguments.
     """
+    check_checker(check)
     if PROBLEM_CHECKERS.get(name, check) is not check:
         raise ConfigError(f"a checker named {name!r} exists already; choose another name.")
     PROBLEM_CHECKERS[name] = check
 
 
+def check_checker(check: object) -> None:
+    """See that a checker can be called, before all it judges would count as wrong.
+
+    Raises:
+        ConfigError: it is no function, or cannot take three arguments.
+    """
+    wanted = "check(stdin, expected, output) -> bool over bytes"
+    if not callable(check):
+        raise ConfigError(f"checker={check!r} is neither a name nor a function {wanted}.")
+    try:
+        signature = inspect.signature(check)
+    except ValueError:  # written in C, and silent about its arguments
+        return
+    try:
+        signature.bind(b"", b"", b"")
+    except TypeError as error:
+        raise ConfigError(
+            f"checker={check!r} cannot be called with three arguments ({error}); it must be "
+            f"{wanted}."
+        ) from error
+
+
 def _close(a: bytes, b: bytes, tolerance: float) -> bool:
+    if _INTEGER.fullmatch(a) and _INTEGER.fullmatch(b):
+        return int(a) == int(b)
     x, y = _number(a), _number(b)
     return x is not None and y is not None and abs(x - y) <= tolerance * max(1.0, abs(y))
 

@@ -4,6 +4,7 @@ A Dialogue says what is to be judged and, given the report, what follows. Who wa
 and how, is up to the environment around it.
 """
 
+import math
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,7 +17,7 @@ from codefeedback_env.checkers import Judging, checker_for
 from codefeedback_env.datasets.problem_set import ProblemSet
 from codefeedback_env.datasets.sampling import limit_hidden_tests
 from codefeedback_env.episode import EndedBy, Turn
-from codefeedback_env.errors import ConfigError, SandboxError
+from codefeedback_env.errors import ConfigError, SandboxError, UnknownProblemError
 from codefeedback_env.feedback import (
     NO_SELF_TESTS,
     SELF_TESTS,
@@ -30,6 +31,7 @@ from codefeedback_env.judge.function_tests import fault_of
 from codefeedback_env.judge.memory import ProblemMemory
 from codefeedback_env.judge.protocol import JudgeReport, PackedProblem, Plan, Stage, pack
 from codefeedback_env.languages import PYTHON3, Submission
+from codefeedback_env.lookup import did_you_mean
 from codefeedback_env.parsing import find_program, find_proposed_tests
 from codefeedback_env.problem import FunctionStyle, Pool, Problem, TestCase
 from codefeedback_env.problem_checkers import PROBLEM_CHECKERS, Checker
@@ -79,8 +81,8 @@ class EpisodeRules:
         """Check what can be checked before the first episode."""
         if self.turn_limit < 1:
             raise ConfigError(f"turn_limit={self.turn_limit} must be at least 1.")
-        if not self.time_factor > 0:
-            raise ConfigError(f"time_factor={self.time_factor} must be positive.")
+        if not 0 < self.time_factor < math.inf:
+            raise ConfigError(f"time_factor={self.time_factor} must be positive and finite.")
         if self.max_private_tests is not None and self.max_private_tests < 1:
             raise ConfigError(
                 f"max_private_tests={self.max_private_tests} must be at least 1, or None for all."
@@ -134,9 +136,19 @@ class EpisodeRules:
 
         How outputs are compared is decided by all tests of the problem, also where only a part of
         the hidden ones is run.
+
+        Raises:
+            UnknownProblemError: no problem has this id; names the closest.
         """
         prepared = self._prepared.find(problem_id)
         if prepared is None:
+            if problem_id not in self.problems:
+                problems = self.problems
+                raise UnknownProblemError(
+                    f"no problem {problem_id!r} in {problems.name} (split {problems.split!r}, "
+                    f"{len(problems)} problems){did_you_mean(problem_id, problems.ids)} The "
+                    "attribute `ids` lists them."
+                )
             problem = self.problems[problem_id]
             self._check_function(problem)
             checker = checker_for(problem, self.judging, self.checker)

@@ -108,19 +108,24 @@ class CodeFeedbackEnv(gymnasium.Env[str, str]):
 
         Raises:
             UnknownProblemError: no problem has the id asked for.
-            ConfigError: ``options`` has other keys.
+            ConfigError: ``options`` has other keys, or the problem is no id.
             EnvClosedError: after ``close``.
         """
         if self._is_closed:
             raise EnvClosedError("reset() after close(); make a new environment.")
+        options = options or {}
+        if strangers := sorted(map(str, set(options) - RESET_OPTIONS)):
+            raise ConfigError(f"unknown reset options {strangers}; known: {sorted(RESET_OPTIONS)}.")
+        problem_id = options.get("problem")
+        if not isinstance(problem_id, str | None):
+            raise ConfigError(
+                f"options['problem']={problem_id!r:.80} must be a problem's id, a str; the "
+                "attribute `ids` of the problem set lists them."
+            )
         super().reset(seed=seed)
         if seed is not None or self._order is None:
             order_seed = int(self.np_random.integers(2**63))
             self._order = ProblemOrder(len(self.rules.problems), order_seed)
-        options = options or {}
-        if strangers := sorted(set(options) - RESET_OPTIONS):
-            raise ConfigError(f"unknown reset options {strangers}; known: {sorted(RESET_OPTIONS)}.")
-        problem_id = options.get("problem")
         if problem_id is None:
             problem_id = self.rules.problems.ids[self._order.next()]
         self._dialogue = self.rules.begin(problem_id, self.np_random)
@@ -153,6 +158,10 @@ class CodeFeedbackEnv(gymnasium.Env[str, str]):
 
     def begin_step(self, action: str) -> Steps:
         """Begin a step whose judging the caller does; ``end_step`` takes its outcome."""
+        return self.check_step(action).step(str(action))
+
+    def check_step(self, action: str) -> Dialogue:
+        """The episode under way, for which ``action`` is a reply; raises as ``step`` does."""
         if self._is_closed:
             raise EnvClosedError("step() after close(); make a new environment.")
         if not isinstance(action, str):
@@ -164,7 +173,7 @@ class CodeFeedbackEnv(gymnasium.Env[str, str]):
                 "before the first reset()" if self._dialogue is None else "after the episode's end"
             )
             raise ResetNeeded(f"step() {when}; call reset() to begin an episode.")
-        return self._dialogue.step(str(action))
+        return self._dialogue
 
     def end_step(self, outcome: Outcome) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Take note of how a step came out.

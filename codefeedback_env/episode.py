@@ -90,17 +90,19 @@ class Episode:
             )
         except RecordError:
             raise
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except KeyError as error:
+            raise RecordError(f"not an episode record: no key {error}.") from error
+        except (TypeError, ValueError, AttributeError) as error:
             raise RecordError(f"not an episode record: {error!r} in {line[:80]!r}") from error
 
 
-def read_episodes(path: Path) -> Iterator[Episode]:
+def read_episodes(path: str | Path) -> Iterator[Episode]:
     """The records of a JSON lines file, in order.
 
     Raises:
         RecordError: a line is no record; the message names file and line.
     """
-    with path.open(encoding="utf-8") as file:
+    with Path(path).open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
                 try:

@@ -1,7 +1,7 @@
 """Finding a named object, with a helpful error where the name is unknown."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from codefeedback_env.errors import UnknownNameError
@@ -11,8 +11,13 @@ T = TypeVar("T")
 
 def look_up(kind: str, name: str, known: Mapping[str, T]) -> T:
     """The object registered as ``name``; ``kind`` says in the error what was looked for."""
-    if name in known:
+    if isinstance(name, str) and name in known:
         return known[name]
-    close = difflib.get_close_matches(str(name), known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
+    hint = did_you_mean(str(name), known)
     raise UnknownNameError(f"unknown {kind} {name!r}{hint} Known: {', '.join(sorted(known))}.")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: the closest known one, if any is close."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else "."

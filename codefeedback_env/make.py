@@ -1,12 +1,14 @@
 """From names to objects: the one place that does it."""
 
-from collections.abc import Callable
+import inspect
+import os
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from gymnasium.vector import AutoresetMode
 
-from codefeedback_env.checkers import Judging
+from codefeedback_env.checkers import Judging, check_checker
 from codefeedback_env.datasets.apps import load_apps
 from codefeedback_env.datasets.bundled.load import load_bundled
 from codefeedback_env.datasets.code_contests import load_code_contests
@@ -23,10 +25,11 @@ from codefeedback_env.datasets.problem_set import (
 from codefeedback_env.datasets.taco import load_taco
 from codefeedback_env.dialogue import EpisodeRules, FeedbackSource
 from codefeedback_env.env import CodeFeedbackEnv, JudgeLike
-from codefeedback_env.errors import ConfigError
+from codefeedback_env.errors import ConfigError, UnknownNameError
 from codefeedback_env.feedback import FEEDBACK_FORMATS, FeedbackFormat
 from codefeedback_env.judge.judge import Judge
-from codefeedback_env.lookup import look_up
+from codefeedback_env.lookup import did_you_mean, look_up
+from codefeedback_env.problem import Problem
 from codefeedback_env.problem_checkers import PROBLEM_CHECKERS, Checker
 from codefeedback_env.rewards import REWARDS, Reward
 from codefeedback_env.sandbox.catalog import AUTO, SANDBOXES
@@ -53,23 +56,32 @@ DEFAULT_SPLITS = {
     "live_code_bench": LATEST_RELEASE,
 }
 CUSTOM_SPLIT = "custom"  # what a single file is called that nobody named
+CUSTOM_DATASET = "custom"  # the same where its dataset is not named; no exclusion list is for it
 
-DatasetOption = str | Path | ProblemSet | None
+PARTS = {
+    "feedback_format": ("prompt", "feedback", "no_code"),
+    "reward": ("needs_all_tests", "final", "not_final"),
+    "sandbox": ("submit", "judge", "cancel", "info", "close"),
+}
+"""What an object must have to stand for an option that also takes a name."""
+
+PathOption = str | os.PathLike[str]
+DatasetOption = PathOption | ProblemSet | Sequence[Problem] | None
 FilterOption = str | Callable[[ProblemSummary], bool] | None
 
 
 def load_problems(
     dataset: DatasetOption = None,
     *,
-    path: str | Path | None = None,
+    path: PathOption | None = None,
     split: str | None = None,
     exclude: ExcludeOption = KNOWN_BAD,
 ) -> ProblemSet:
     """The problems of a dataset.
 
     Args:
-        dataset: a name, such as "code_contests" or "bundled"; the path of a file; or a ProblemSet,
-            which is returned as it is.
+        dataset: a name, such as "code_contests" or "bundled"; the path of a file; a ProblemSet,
+            which is returned as it is; or a list of Problem.
         path: where the data of a named dataset lies; without ``dataset`` it is read as CodeContests
             rows.
         split: "bundled" for the problems that come with the package, else the dataset's split. If
@@ -81,19 +93,36 @@ def load_problems(
 
     Raises:
         UnknownNameError: there is no such dataset.
-        ConfigError: neither dataset nor path is given, or ``exclude`` cannot work.
+        ConfigError: neither dataset nor path is given, dataset is none of these, path or another
+            split is given beside problems, or ``exclude`` cannot work.
         DatasetNotFoundError: no data there; the message says how to get it.
         DatasetError: the data cannot be read; the message names file, row and field.
     """
-    if isinstance(dataset, ProblemSet):
-        return dataset if exclude == KNOWN_BAD else without_excluded(dataset, exclude)
-    return without_excluded(_load_problems(dataset, path, split), exclude)
+    _check("path", path, str | os.PathLike | None, "a path")
+    _check("split", split, str | None, "the name of a split")
+    _check_exclude(exclude)
+    if dataset is None or isinstance(dataset, str | os.PathLike):
+        found = _load_problems(_as_path(dataset), _as_path(path), split)
+        return without_excluded(found, exclude)
+    problems = dataset if isinstance(dataset, ProblemSet) else _problem_set(dataset)
+    # Every id but CodeFeedback-v0 has a split of its own; that of CodeContests-v0 is "bundled".
+    if path is not None or split not in (None, BUNDLED, problems.split):
+        raise ConfigError(
+            f"path={path!r}, split={split!r} beside problems, which are of the split "
+            f"{problems.split!r}: leave both out, and take the id CodeFeedback-v0, which has none."
+        )
+    return problems if exclude == KNOWN_BAD else without_excluded(problems, exclude)
 
 
 def _load_problems(
     dataset: str | Path | None, path: str | Path | None, split: str | None
 ) -> ProblemSet:
-    if isinstance(dataset, Path):
+    is_name = dataset is None or dataset == BUNDLED or dataset in DATASETS
+    if isinstance(dataset, Path) or (dataset and not is_name and Path(dataset).exists()):
+        if path is not None:
+            raise ConfigError(
+                f"dataset={str(dataset)!r} and path={str(path)!r} are two places; leave one out."
+            )
         dataset, path = None, dataset
     if dataset is None and path is None:
         raise ConfigError(
@@ -104,8 +133,6 @@ def _load_problems(
         if path is not None or split not in (None, BUNDLED):
             raise ConfigError("dataset='bundled' has no other path or split; leave them out.")
         return load_bundled()
-    if dataset is not None and dataset not in DATASETS and Path(dataset).exists():
-        dataset, path = None, dataset
     name = dataset or DEFAULT_DATASET
     load = look_up("dataset", name, {**DATASETS, BUNDLED: None})
     assert load is not None  # BUNDLED is done with
@@ -115,13 +142,15 @@ def _load_problems(
     # The data at a path is never the bundled one, whatever the environment's default split is.
     if split in (None, BUNDLED):
         split = default_split if Path(path).is_dir() else CUSTOM_SPLIT
+    if dataset is None and not Path(path).is_dir():
+        return load_code_contests(path, split, name=CUSTOM_DATASET)
     return load(path, split)
 
 
 def make_rules(
     *,
     dataset: DatasetOption = None,
-    path: str | Path | None = None,
+    path: PathOption | None = None,
     split: str | None = None,
     exclude: ExcludeOption = KNOWN_BAD,
     problem_filter: FilterOption = None,
@@ -136,28 +165,41 @@ def make_rules(
     time_factor: float = 1.0,
 ) -> EpisodeRules:
     """How episodes go, from an environment's options; see ``make_env``."""
+    _check("problem_filter", problem_filter, str | Callable | None, "a name or a function")
+    _check("turn_limit", turn_limit, int, "a whole number")
+    _check("feedback", feedback, str, "a name")
+    _check("judging", judging, str, "a name")
+    _check("checker", checker, str | Callable | None, "a name or a function")
+    _check("max_private_tests", max_private_tests, int | None, "a whole number")
+    _check("time_factor", time_factor, int | float, "a number")
+    sources = {source.value: source for source in FeedbackSource}
+    profiles = {profile.value: profile for profile in Judging}
+    source = look_up("feedback source", feedback, sources)
+    profile = look_up("judging profile", judging, profiles)
+    if isinstance(checker, str):
+        look_up("checker", checker, PROBLEM_CHECKERS)
+    elif checker is not None:
+        check_checker(checker)
+    if isinstance(feedback_format, str):
+        feedback_format = look_up("feedback format", feedback_format, FEEDBACK_FORMATS)
+    _check_object("feedback_format", feedback_format)
+    if isinstance(reward, str):
+        reward = look_up("reward", reward, REWARDS)
+    _check_object("reward", reward)
     problems = load_problems(dataset, path=path, split=split, exclude=exclude)
     if isinstance(problem_filter, str):
         problem_filter = look_up("problem filter", problem_filter, PROBLEM_FILTERS)
     if problem_filter is not None:
         problems = problems.filter(problem_filter)
     if shard is not None:
-        problems = problems.shard(*shard)
-    if isinstance(checker, str):
-        look_up("checker", checker, PROBLEM_CHECKERS)
-    sources = {source.value: source for source in FeedbackSource}
-    profiles = {profile.value: profile for profile in Judging}
-    if isinstance(feedback_format, str):
-        feedback_format = look_up("feedback format", feedback_format, FEEDBACK_FORMATS)
-    if isinstance(reward, str):
-        reward = look_up("reward", reward, REWARDS)
+        problems = problems.shard(*_pair(shard))
     return EpisodeRules(
         problems=problems,
         turn_limit=turn_limit,
-        feedback=look_up("feedback source", feedback, sources),
+        feedback=source,
         feedback_format=feedback_format,
         reward=reward,
-        judging=look_up("judging profile", judging, profiles),
+        judging=profile,
         checker=checker,
         max_private_tests=max_private_tests,
         time_factor=time_factor,
@@ -165,17 +207,24 @@ def make_rules(
 
 
 def make_judge(
-    *, sandbox: str | JudgeLike = AUTO, num_workers: int | None = None, python: str | None = None
+    *,
+    sandbox: str | JudgeLike = AUTO,
+    num_workers: int | None = None,
+    python: PathOption | None = None,
 ) -> JudgeLike:
     """A judge, from an environment's options; see ``make_env``."""
+    _check("num_workers", num_workers, int | None, "a whole number, or None")
+    _check("python", python, str | os.PathLike | None, "the path of an interpreter, or None")
+    python = None if python is None else os.fspath(python)
     if not isinstance(sandbox, str):
+        _check_object("sandbox", sandbox)
         return sandbox
     if sandbox == RAY or sandbox.startswith(f"{RAY}:"):
         from codefeedback_env.adapters.ray import RayJudge, address_of
 
         return RayJudge(address_of(sandbox), num_workers=num_workers, python=python)
     if sandbox != AUTO:
-        look_up("sandbox", sandbox, {**SANDBOXES, RAY: None})
+        look_up("sandbox", sandbox, {AUTO: None, **SANDBOXES, RAY: None})
     return Judge(sandbox=sandbox, num_workers=num_workers, python=python)
 
 
@@ -183,7 +232,7 @@ def make_env(
     *,
     sandbox: str | JudgeLike = AUTO,
     num_workers: int | None = None,
-    python: str | None = None,
+    python: PathOption | None = None,
     render_mode: str | None = None,
     **options: Any,
 ) -> CodeFeedbackEnv:
@@ -199,7 +248,7 @@ def make_env(
             jail can reach it, else the system's.
         render_mode: "ansi" or None.
         options: the following.
-        dataset: a name, a path or a ProblemSet; see ``load_problems``.
+        dataset: a name, a path, a ProblemSet or a list of Problem; see ``load_problems``.
         path: where the data lies.
         split: of the dataset, or "bundled".
         exclude: problems to leave out: "known-bad", None, the path of an exclusions.toml, or ids;
@@ -221,6 +270,7 @@ def make_env(
         ConfigError: an option cannot work; the message says which.
         DatasetError: the data is missing or cannot be read.
     """
+    _check_names(options, make_env)
     rules = make_rules(**options)
     judge = make_judge(sandbox=sandbox, num_workers=num_workers, python=python)
     return CodeFeedbackEnv(rules, judge, render_mode)
@@ -232,7 +282,7 @@ def make_vector_env(
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     sandbox: str | JudgeLike = AUTO,
     num_workers: int | None = None,
-    python: str | None = None,
+    python: PathOption | None = None,
     render_mode: str | None = None,
     **options: Any,
 ) -> CodeFeedbackVectorEnv:
@@ -247,6 +297,71 @@ def make_vector_env(
         render_mode: see ``make_env``.
         options: see ``make_env``.
     """
+    _check_names(options, make_vector_env)
     rules = make_rules(**options)
     judge = make_judge(sandbox=sandbox, num_workers=num_workers, python=python)
     return CodeFeedbackVectorEnv(num_envs, rules, judge, autoreset_mode, render_mode)
+
+
+def _as_path(place: PathOption | None) -> str | Path | None:
+    return place if place is None or isinstance(place, str) else Path(place)
+
+
+def _problem_set(dataset: object) -> ProblemSet:
+    """The set of a list of problems."""
+    if isinstance(dataset, list | tuple) and all(isinstance(p, Problem) for p in dataset):
+        return ProblemSet.from_problems(dataset)
+    kind = type(dataset)
+    raise ConfigError(
+        f"dataset is a {kind.__module__}.{kind.__qualname__}, but must be a name, a path, a "
+        "ProblemSet or a list of Problem. For data of the library datasets, ds.save_to_disk(DIR) "
+        "and path=DIR; for problems made in Python, ProblemSet.from_problems(...)."
+    )
+
+
+def _check(option: str, value: object, kind: Any, wanted: str) -> None:
+    """Refuse a value of another type; a bool is none of the numbers."""
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise ConfigError(f"{option}={value!r:.80} must be {wanted}.")
+
+
+def _check_object(option: str, value: object) -> None:
+    """Refuse what cannot stand for a named object, such as its class."""
+    if isinstance(value, type):
+        name = value.__name__
+        raise ConfigError(f"{option}={name} is a class; give an object of it, such as {name}().")
+    if missing := [part for part in PARTS[option] if not hasattr(value, part)]:
+        raise ConfigError(
+            f"{option}={value!r:.80} must be a name, or an object that has "
+            f"{', '.join(PARTS[option])}; it lacks {', '.join(missing)}."
+        )
+
+
+def _check_exclude(exclude: object) -> None:
+    is_ids = isinstance(exclude, Collection) and all(isinstance(i, str) for i in exclude)
+    if not isinstance(exclude, str | Path | None) and not is_ids:
+        raise ConfigError(
+            f"exclude={exclude!r:.80} must be {KNOWN_BAD!r}, None, a path, or ids, which are str."
+        )
+
+
+def _pair(shard: object) -> tuple[int, int]:
+    if isinstance(shard, tuple | list) and [type(number) for number in shard] == [int, int]:
+        return shard[0], shard[1]
+    raise ConfigError(f"shard={shard!r:.80} is no shard; give (i, n) with 0 <= i < n.")
+
+
+def _check_names(options: Collection[str], entry_point: Callable[..., Any]) -> None:
+    """Refuse options that neither ``make_rules`` nor the entry point takes."""
+    known = {
+        parameter.name
+        for function in (make_rules, entry_point)
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    for name in options:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise UnknownNameError(
+                f"unknown option {name!r}{hint} Known: {', '.join(sorted(known))}."
+            )

@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 from codefeedback_env.dialogue import EpisodeRules, Outcome, Steps
 from codefeedback_env.env import CodeFeedbackEnv, JudgeLike
 from codefeedback_env.episode import Episode
-from codefeedback_env.errors import ConfigError, SandboxError, SandboxUnavailableError
+from codefeedback_env.errors import (
+    ConfigError,
+    EnvClosedError,
+    SandboxError,
+    SandboxUnavailableError,
+)
 from codefeedback_env.judge.protocol import JudgeReport
 
 Floats = NDArray[np.float64]
@@ -43,8 +48,10 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
         """Environments over the same objects.
 
         Raises:
-            ConfigError: ``num_envs`` is not positive or the mode is unknown.
+            ConfigError: ``num_envs`` is no positive number or the mode is unknown.
         """
+        if not isinstance(num_envs, int) or isinstance(num_envs, bool):
+            raise ConfigError(f"num_envs={num_envs!r} must be a whole number.")
         if num_envs < 1:
             raise ConfigError(f"num_envs={num_envs} must be at least 1.")
         try:
@@ -93,9 +100,9 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
                 f"reset_mask must be {self.num_envs} bools, at least one of them true, "
                 f"but got {mask!r}."
             )
+        seeds = self._seeds(seed)
+        problems = self._problems(options.pop("problem", None))
         self._abandon_steps(np.flatnonzero(chosen))
-        seeds = self._spread("seed", seed)
-        problems = self._spread("options['problem']", options.pop("problem", None))
         infos: dict[int, dict[str, Any]] = {}
         for env_id in np.flatnonzero(chosen):
             env_options = {**options, "problem": problems[env_id]}
@@ -107,7 +114,10 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
         return tuple(self._last_observations), stack_infos(rows)
 
     def step(self, actions: Sequence[str]) -> StepResult:
-        """One reply for each environment; returns when all are judged."""
+        """One reply for each environment; returns when all are judged.
+
+        Raises as ``send`` does.
+        """
         if len(actions) != self.num_envs:
             raise ConfigError(f"step() needs {self.num_envs} actions but got {len(actions)}.")
         self.send(actions, range(self.num_envs))
@@ -121,20 +131,29 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
         options: dict[str, Any] | None = None,
     ) -> None:
         """Begin an episode in every environment; ``recv`` hands out the observations."""
+        options = dict(options or {})
+        seeds = self._seeds(seed)
+        problems = self._problems(options.pop("problem", None))
         self._abandon_steps(range(self.num_envs))
-        seeds = self._spread("seed", seed)
-        problems = self._spread("options['problem']", (options or {}).get("problem"))
         for env_id, env in enumerate(self._envs):
-            observation, info = env.reset(seed=seeds[env_id], options={"problem": problems[env_id]})
+            env_options = {**options, "problem": problems[env_id]}
+            observation, info = env.reset(seed=seeds[env_id], options=env_options)
             self._needs_reset[env_id] = False
             self._finish(env_id, (observation, 0.0, False, False, info))
 
     def send(self, actions: Sequence[str], env_ids: Sequence[int]) -> None:
         """Hand in replies for some environments, each after its last result was received.
 
+        Nothing is handed in where one of these is raised.
+
         Raises:
             ConfigError: an id is out of range, comes up twice, or its environment is busy.
+            TypeError: an action is no string, or ``actions`` is a single one.
+            gymnasium.error.ResetNeeded: an environment has no episode under way.
+            EnvClosedError: after ``close``.
         """
+        if isinstance(actions, str):
+            raise TypeError(f"actions must be a sequence of replies but is one: {actions!r:.80}")
         ids = [int(env_id) for env_id in env_ids]
         if len(ids) != len(actions):
             raise ConfigError(f"{len(actions)} actions for {len(ids)} environments.")
@@ -143,6 +162,9 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
         pending = set(self._steps) | {env_id for env_id, _ in self._results}
         if busy := [i for i in ids if i in pending or ids.count(i) > 1]:
             raise ConfigError(f"env_ids {busy} have a step under way; recv() it first.")
+        for env_id, action in zip(ids, actions, strict=True):
+            if not self._resets_next(env_id):
+                self._envs[env_id].check_step(action)
         for env_id, action in zip(ids, actions, strict=True):
             self._begin(env_id, action)
 
@@ -158,7 +180,10 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
 
         Raises:
             ConfigError: fewer than ``min_envs`` steps are under way.
+            EnvClosedError: after ``close``.
         """
+        if self.closed:
+            raise EnvClosedError("recv() after close(); make a new environment.")
         num_pending = len(self._steps) + len(self._results)
         if not 0 <= min_envs <= num_pending:
             raise ConfigError(
@@ -208,9 +233,14 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
         inner = repr(self._envs[0]).strip("<>").replace("CodeFeedbackEnv ", "", 1)
         return f"<{type(self).__name__} num_envs={self.num_envs}, {inner}>"
 
+    def _resets_next(self, env_id: int) -> bool:
+        """Whether the next action is ignored and begins an episode."""
+        is_next_step = self.autoreset_mode is AutoresetMode.NEXT_STEP
+        return is_next_step and bool(self._needs_reset[env_id])
+
     def _begin(self, env_id: int, action: str) -> None:
         env = self._envs[env_id]
-        if self._needs_reset[env_id] and self.autoreset_mode is AutoresetMode.NEXT_STEP:
+        if self._resets_next(env_id):
             observation, info = env.reset()
             self._needs_reset[env_id] = False
             self._finish(env_id, (observation, 0.0, False, False, info))
@@ -299,15 +329,31 @@ class CodeFeedbackVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
             stack_infos(infos),
         )
 
-    def _spread(self, what: str, value: Any) -> list[Any]:
-        """One value for each environment."""
-        if value is None or isinstance(value, str):
-            return [value] * self.num_envs
-        if isinstance(value, int | np.integer):
-            return [int(value) + env_id for env_id in range(self.num_envs)]
-        if len(value) != self.num_envs:
-            raise ConfigError(f"{what} has {len(value)} values for {self.num_envs} environments.")
-        return list(value)
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+        """One for each environment."""
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, int | np.integer):
+            return [int(seed) + env_id for env_id in range(self.num_envs)]
+        return self._one_each("seed", seed)
+
+    def _problems(self, problem: str | Sequence[str | None] | None) -> list[str | None]:
+        """One for each environment."""
+        if problem is None or isinstance(problem, str):
+            return [problem] * self.num_envs
+        return self._one_each("options['problem']", problem)
+
+    def _one_each(self, what: str, values: Any) -> list[Any]:
+        try:
+            listed = list(values)
+        except TypeError as error:
+            raise ConfigError(
+                f"{what}={values!r:.80} must be one value for all environments, or a sequence of "
+                "one for each."
+            ) from error
+        if len(listed) != self.num_envs:
+            raise ConfigError(f"{what} has {len(listed)} values for {self.num_envs} environments.")
+        return listed
 
 
 def stack_infos(infos: Sequence[dict[str, Any]]) -> dict[str, Any]:

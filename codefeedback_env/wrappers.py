@@ -33,13 +33,17 @@ class FullTranscript(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[tuple[Message, ...], dict[str, Any]]:
         """Begin an episode: the conversation is the prompt."""
+        prompt: Any  # a str, which Gymnasium's generic types lose sight of
+        prompt, info = self.env.reset(seed=seed, options=options)
         self._messages = []
-        return super().reset(seed=seed, options=options)
+        return self.observation(prompt), info
 
     def step(self, action: str) -> tuple[tuple[Message, ...], Any, bool, bool, dict[str, Any]]:
         """Add the reply and what came back."""
-        self._messages.append(("assistant", str(action)))
-        return super().step(action)
+        message: Any
+        message, reward, terminated, truncated, info = self.env.step(action)
+        self._messages.append(("assistant", str(action)))  # only now: a step may raise
+        return self.observation(message), reward, terminated, truncated, info
 
     def observation(self, observation: str) -> tuple[Message, ...]:
         """The conversation with the newest message, if there is one."""
@@ -49,10 +53,23 @@ class FullTranscript(
 
 
 class RecordEpisodes(gymnasium.Wrapper[str, str, str, str], gymnasium.utils.RecordConstructorArgs):
-    """Appends the record of each finished episode to a JSON lines file."""
+    """Appends the record of each finished episode to a JSON lines file.
+
+    Not of one that ``TimeLimit`` or a reset cuts: a record says how an episode ended.
+    """
 
     def __init__(self, env: gymnasium.Env[str, str], path: str | Path) -> None:
-        """Append to ``path``, which is made with its folders where it does not exist."""
+        """Append to ``path``, which is made with its folders where it does not exist.
+
+        Raises:
+            TypeError: it is no single environment of this package.
+        """
+        unwrapped = env.unwrapped
+        if not isinstance(unwrapped, CodeFeedbackEnv):
+            raise TypeError(
+                f"RecordEpisodes takes a CodeFeedbackEnv but got a {type(unwrapped).__name__}; of "
+                "a vector environment, take last_episode(env_id) after each end."
+            )
         gymnasium.utils.RecordConstructorArgs.__init__(self, path=str(path))
         super().__init__(env)
         self._path = Path(path)
@@ -60,11 +77,12 @@ class RecordEpisodes(gymnasium.Wrapper[str, str, str, str], gymnasium.utils.Reco
 
     def step(self, action: str) -> tuple[str, Any, bool, bool, dict[str, Any]]:
         """Step, and write the record where the episode ends."""
-        observation, reward, terminated, truncated, info = self.env.step(action)
-        if terminated or truncated:
-            unwrapped = self.unwrapped
-            assert isinstance(unwrapped, CodeFeedbackEnv)
-            if unwrapped.last_episode is not None:
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(unwrapped.last_episode.to_json() + "\n")
-        return observation, reward, terminated, truncated, info
+        unwrapped = self.unwrapped
+        assert isinstance(unwrapped, CodeFeedbackEnv)
+        before = unwrapped.last_episode
+        result = self.env.step(action)
+        episode = unwrapped.last_episode
+        if episode is not None and episode is not before:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(episode.to_json() + "\n")
+        return result

@@ -16,7 +16,7 @@ VALUES = BASE | {"verdicts", "episode"}
 
 ALLOWED = {
     "errors": set(),
-    "problem": set(),
+    "problem": {"errors"},
     "languages": set(),
     "spaces": set(),
     "order": set(),

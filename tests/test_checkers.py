@@ -5,6 +5,7 @@ import pytest
 from codefeedback_env.checkers import (
     Comparison,
     Judging,
+    check_checker,
     checker_for,
     comparison_for,
     deepmind_comparison,
@@ -69,6 +70,15 @@ def test_integers_and_words_compare_byte_for_byte_where_the_original_harness_is_
         (b"1.0", b"1" + b"0" * 100, False),
         (b"x 1.5", b"x 1.50000001", True),
         (b"x 1.5", b"y 1.5", False),
+        # integers on both sides have no tolerance, however large; one that stands for a real has
+        (b"3.50 123456789", b"3.5 123456789", True),
+        (b"3.50 123456789", b"3.5 123456880", False),
+        (b"3.50 123456789", b"3.5 123456880.0", True),
+        (b"3.50 1", b"3.5 0.9999999", True),
+        (b"0", b"-0", True),
+        (b"7", b"+07", True),
+        (b"9007199254740993", b"9007199254740992", False),
+        (b"1" * 70, b"1" * 69 + b"2", False),
     ],
 )
 def test_numbers_compare_with_tolerance_in_problems_about_real_numbers(expected, output, right):
@@ -130,6 +140,29 @@ def test_problems_own_checker_wins_and_the_override_wins_over_it(monkeypatch):
 def test_unknown_checker_is_refused_with_a_suggestion():
     with pytest.raises(UnknownNameError, match="did you mean 'topological-order'"):
         checker_for(problem("1", checker="topological-ordr"), Judging.STRICT)
+
+
+@pytest.mark.parametrize(
+    "check", [lambda output: True, lambda a, b, c, d: True, lambda *, output: True, 5]
+)
+def test_checker_that_cannot_take_three_arguments_is_refused_at_once(check, monkeypatch):
+    monkeypatch.setattr("codefeedback_env.checkers.PROBLEM_CHECKERS", {})
+    with pytest.raises(ConfigError, match=r"check\(stdin, expected, output\)"):
+        checker_for(problem("1"), Judging.STRICT, check)
+    with pytest.raises(ConfigError, match=r"check\(stdin, expected, output\)"):
+        register_checker("mine", check)
+
+
+@pytest.mark.parametrize(
+    "check", [lambda *arguments: True, lambda a, b, c, d=1: True, Comparison(), max]
+)
+def test_any_callable_of_three_arguments_may_be_a_checker(check):
+    assert checker_for(problem("1"), Judging.STRICT, check) is check
+
+
+def test_every_registered_checker_takes_three_arguments():
+    for check in PROBLEM_CHECKERS.values():
+        check_checker(check)
 
 
 def test_a_checkers_name_cannot_be_taken_twice(monkeypatch):

@@ -107,6 +107,24 @@ def test_a_page_of_the_tutorial_runs_from_top_to_bottom(page, tmp_path):
     assert done.returncode == 0, f"{done.stdout[-3000:]}{done.stderr[-3000:]}"
 
 
+@pytest.mark.sandbox
+@pytest.mark.usefixtures("judge")
+def test_the_program_that_writes_records_runs_a_second_time(tmp_path):
+    (source,) = (b.text for b in blocks(DOCS / "environment.md") if "RecordEpisodes" in b.text)
+    for num_records in (1, 2):
+        done = subprocess.run(
+            [sys.executable, "-c", source],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        records = (tmp_path / "runs" / "episodes.jsonl").read_text("utf-8")
+        assert len(records.splitlines()) == num_records
+
+
 @pytest.mark.parametrize("command", commands(), ids=" ".join)
 def test_a_command_of_the_tutorial_exists_with_its_options(command):
     options = {word.partition("=")[0] for word in command if word.startswith("--")}

@@ -457,8 +457,22 @@ def test_unknown_problem_and_unknown_reset_option_are_refused(make):
     env = make().unwrapped
     with pytest.raises(UnknownProblemError, match="no problem 'nope'"):
         env.reset(options={"problem": "nope"})
+    with pytest.raises(UnknownProblemError, match=r"no problem 'ad-2' .*; did you mean 'add-2'\?"):
+        env.reset(options={"problem": "ad-2"})
     with pytest.raises(ConfigError, match=r"unknown reset options \['problm'\]"):
         env.reset(options={"problm": "add-0"})
+
+
+@pytest.mark.parametrize("problem", [3, 0, -1, True, ["add-0"], b"add-0"])
+def test_a_problem_is_asked_for_by_its_id_only(make, problem):
+    env = make()
+    before = env.reset(seed=0)[1]["problem_id"]
+    expected = env.reset()[1]["problem_id"]
+    with pytest.raises(ConfigError, match="must be a problem's id, a str"):
+        env.reset(seed=1, options={"problem": problem})
+    env.reset(seed=0, options={"problem": before})
+    assert env.reset()[1]["problem_id"] == before  # nothing of the order was used up
+    assert env.reset()[1]["problem_id"] == expected
 
 
 def test_closed_environment_says_so(make):

@@ -1,14 +1,21 @@
 """Whole episodes on problems that ask for a function: every message, byte for byte."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import gymnasium
 import pytest
 from examples import SECRET, SharedJudge, fenced
 
-from codefeedback_env import ConfigError, Problem, ProblemSet, TestCase
+from codefeedback_env import (
+    ConfigError,
+    FunctionStyle,
+    FunctionTask,
+    Problem,
+    ProblemSet,
+    TestCase,
+)
 from codefeedback_env.parsing import find_program
-from codefeedback_env.problem import FunctionStyle, FunctionTask
 
 FORMAT = (
     "Your code should be enclosed in triple backticks like so: ```python YOUR CODE HERE ```. "
@@ -141,6 +148,14 @@ def test_call_episode_is_worded_as_code_contests(make):
 
 
 @pytest.mark.sandbox
+def test_a_style_by_name_is_judged_as_the_style(make):
+    problem = replace(CALL, function=FunctionTask(name="total", style="call"))
+    for program, reward in ((RIGHT, 1.0), (RIGHT.replace("sum", "len"), -1.0)):
+        env = make(problem, turn_limit=1)
+        env.reset()
+        assert env.step(fenced(program))[1] == reward
+
+
 def test_formats_other_than_the_papers_use_the_same_last_lines(make):
     for name, expected in (
         ("count", "Your code failed 1 of 2 tests.\n\nGive it another try."),

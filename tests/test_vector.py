@@ -10,7 +10,12 @@ from examples import ADD, ADD_PUBLIC_ONLY, ADD_WRONG, BrokenJudge, SharedJudge, 
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 
-from codefeedback_env import CodeFeedbackVectorEnv, ConfigError, SandboxError
+from codefeedback_env import (
+    CodeFeedbackVectorEnv,
+    ConfigError,
+    EnvClosedError,
+    SandboxError,
+)
 from codefeedback_env.vector import stack_infos
 
 pytestmark = pytest.mark.sandbox
@@ -190,6 +195,58 @@ def test_action_that_is_no_string_is_a_type_error(make):
     envs.reset(seed=0)
     with pytest.raises(TypeError, match="an action is a reply"):
         envs.step([3])
+
+
+@pytest.mark.parametrize("bad", [3, None, b"x"])
+def test_a_batch_with_one_wrong_action_is_not_begun(make, bad):
+    envs = make()
+    envs.reset(seed=0)
+    with pytest.raises(TypeError, match="an action is a reply"):
+        envs.step([fenced(ADD), bad, "x"])
+    with pytest.raises(TypeError, match="an action is a reply"):
+        envs.send(["x", bad], [0, 2])
+    assert envs.recv(0)[0] == ()
+    assert envs.step(["x"] * 3)[4]["turn"].tolist() == [1, 1, 1]
+
+
+def test_a_batch_with_an_ended_episode_is_not_begun(make):
+    envs = make(autoreset_mode="Disabled")
+    envs.reset(seed=0)
+    envs.step(["x", fenced(ADD), "x"])
+    with pytest.raises(ResetNeeded):
+        envs.step(["x"] * 3)
+    envs.reset(options={"reset_mask": np.array([False, True, False])})
+    assert envs.step(["x"] * 3)[4]["turn"].tolist() == [2, 1, 2]
+
+
+def test_one_reply_is_no_batch(make):
+    envs = make()
+    envs.reset(seed=0)
+    with pytest.raises(TypeError, match="must be a sequence of replies but is one: 'abc'"):
+        envs.step("abc")
+
+
+@pytest.mark.parametrize("problem", [1, [0, 1, 2], 2.5, ["add-0", "add-1", True]])
+def test_problems_are_asked_for_by_id_only(make, problem):
+    envs = make()
+    for reset in (envs.reset, envs.async_reset):
+        with pytest.raises(ConfigError, match=r"options\['problem'\]"):
+            reset(options={"problem": problem})
+
+
+def test_async_reset_refuses_options_it_does_not_have(make):
+    with pytest.raises(ConfigError, match="unknown reset options"):
+        make().async_reset(options={"reset_mask": np.array([True] * 3)})
+
+
+def test_recv_and_send_after_close_say_so(make):
+    envs = make()
+    envs.reset(seed=0)
+    envs.close()
+    with pytest.raises(EnvClosedError):
+        envs.recv()
+    with pytest.raises(EnvClosedError):
+        envs.send(["x"], [0])
 
 
 def test_sandbox_failure_truncates_its_own_episode_and_the_third_in_a_row_is_raised(add_set):

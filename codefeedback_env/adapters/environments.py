@@ -28,6 +28,8 @@ def make_environment(env_id: str, **options: Any) -> CodeFeedbackEnv:
     """
     chosen = {
         "dataset": shared_problems(env_id, **options),
+        "path": None,
+        "split": None,
         "problem_filter": None,
         "shard": None,
         "exclude": "known-bad",  # which leaves a ProblemSet as it is

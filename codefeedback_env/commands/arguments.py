@@ -5,11 +5,12 @@ import difflib
 from functools import lru_cache
 from pathlib import Path
 
+from codefeedback_env.commands.console import counted
 from codefeedback_env.datasets.problem_set import ProblemSet
 from codefeedback_env.errors import ConfigError, UnknownProblemError
 from codefeedback_env.judge.judge import Judge
 from codefeedback_env.lookup import look_up
-from codefeedback_env.make import BUNDLED, DATASETS, load_problems
+from codefeedback_env.make import BUNDLED, DATASETS, RAY, load_problems
 from codefeedback_env.sandbox.catalog import AUTO, SANDBOXES
 
 DATASET_NAMES = dict.fromkeys([*DATASETS, BUNDLED])
@@ -26,7 +27,7 @@ def add_problem_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dataset",
         metavar="FORMAT",
-        help="whose format the file or directory has (default: code_contests)",
+        help="the dataset whose columns the file or directory has (default: code_contests)",
     )
     parser.add_argument("--split", help="split of the dataset (default: train)")
 
@@ -81,6 +82,11 @@ def open_judge(arguments: argparse.Namespace) -> Judge:
     Raises:
         ConfigError: there is no such sandbox, or less than one worker.
     """
+    if arguments.sandbox.partition(":")[0] == RAY:
+        raise ConfigError(
+            f"--sandbox {arguments.sandbox}: this verb judges on this machine only; environments "
+            f"take sandbox={arguments.sandbox!r}."
+        )
     look_up("sandbox", arguments.sandbox, {**SANDBOXES, AUTO: None})
     if arguments.workers is not None and arguments.workers < 1:
         raise ConfigError(f"--workers {arguments.workers} must be at least 1.")
@@ -93,7 +99,7 @@ def unknown_problem(problems: ProblemSet, problem_id: str) -> UnknownProblemErro
     hint = "." if close is None else f"; did you mean {close!r}?"
     return UnknownProblemError(
         f"no problem {problem_id!r} in {problems.name} (split {problems.split!r}, "
-        f"{len(problems)} problems){hint}"
+        f"{counted(len(problems), 'problem')}){hint}"
     )
 
 

@@ -1,6 +1,11 @@
-"""Tables and colours on standard output."""
+"""Tables, colours and numbers on standard output."""
 
 from rich.console import Console
+
+
+def counted(number: int, noun: str) -> str:
+    """The number with its noun, whose plural ends in "s"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 class PlainConsole(Console):

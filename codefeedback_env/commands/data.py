@@ -7,7 +7,12 @@ from rich.table import Table
 
 from codefeedback_env.commands import data_cache, data_check, data_report
 from codefeedback_env.commands.console import PlainConsole
-from codefeedback_env.datasets.fetch import HUB_DATASETS, data_directory, fetch
+from codefeedback_env.datasets.fetch import (
+    HUB_DATASETS,
+    MANUAL_DATASETS,
+    data_directory,
+    fetch,
+)
 from codefeedback_env.datasets.rows import open_rows
 from codefeedback_env.errors import CodeFeedbackError, ConfigError, DatasetNotFoundError
 from codefeedback_env.make import BUNDLED, DATASETS, DEFAULT_SPLITS, load_problems
@@ -68,9 +73,11 @@ def run_list(arguments: argparse.Namespace) -> int:
     for name in DATASETS:
         console.print(f"{name} is looked for in {data_directory(name)}")
     console.print(
-        f"`codefeedback data fetch NAME` gets {', '.join(HUB_DATASETS)}; docs/datasets.md says how "
-        "to get the others. CODEFEEDBACK_DATA moves the place."
+        f"`codefeedback data fetch NAME` gets {', '.join(HUB_DATASETS)}. CODEFEEDBACK_DATA moves "
+        "the place."
     )
+    for name, dataset in MANUAL_DATASETS.items():
+        console.print(f"{name} is downloaded by hand from {dataset.origin}.")
     return 0
 
 

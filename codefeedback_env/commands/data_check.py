@@ -22,7 +22,7 @@ from codefeedback_env.commands.arguments import (
     open_judge,
     open_problems,
 )
-from codefeedback_env.commands.console import PlainConsole
+from codefeedback_env.commands.console import PlainConsole, counted
 from codefeedback_env.commands.in_flight import collect_in_order
 from codefeedback_env.commands.json_lines import open_output
 from codefeedback_env.commands.progress import progress
@@ -37,7 +37,7 @@ from codefeedback_env.errors import (
 )
 from codefeedback_env.judge.judge import Judge
 from codefeedback_env.judge.protocol import JudgeReport, Plan, Stage, pack
-from codefeedback_env.make import BUNDLED, load_problems
+from codefeedback_env.make import BUNDLED, DATASETS, DEFAULT_DATASET, load_problems
 from codefeedback_env.problem import Pool, Problem, TestCase
 from codefeedback_env.problem_checkers import Checker
 from codefeedback_env.verdicts import Verdict
@@ -99,7 +99,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``run``."""
     parser.set_defaults(run=run)
     add_problem_arguments(parser)
-    parser.add_argument("--limit", type=int, metavar="N", help="only the first N problems")
+    parser.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="only the first N problems, and as many unreadable rows",
+    )
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write the findings here, one line of JSON each"
     )
@@ -117,15 +122,16 @@ def run(arguments: argparse.Namespace) -> int:
     ids = problems.ids[: arguments.limit]
     unreadable = [
         Finding(problem_id=row.place, kind=Kind.UNREADABLE, detail=row.fault)
-        for row in unreadable_rows
+        for row in unreadable_rows[: arguments.limit]
     ]
-    summary = _Summary()
+    summary = _Summary(num_unreadable_left_out=len(unreadable_rows) - len(unreadable))
     with closing(open_judge(arguments)) as judge:
         machine = judge.info()
         num_workers = judge.settings.num_workers
         print(
-            f"Checking {len(ids)} problems of {problems.name} ({problems.split}) in "
-            f"{machine.sandbox}, Python {machine.python_version}, {num_workers} workers.",
+            f"Checking {counted(len(ids), 'problem')} of {problems.name} ({problems.split}) in "
+            f"{machine.sandbox}, Python {machine.python_version}, "
+            f"{counted(num_workers, 'worker')}.",
             file=sys.stderr,
         )
         started = (start_check(problems, problem_id, judge) for problem_id in ids)
@@ -141,6 +147,13 @@ def run(arguments: argparse.Namespace) -> int:
                 _write(check.findings, output, arguments)
                 advance()
     summary.print(arguments.json)
+    names_dataset = arguments.dataset is not None or arguments.problems in (None, *DATASETS)
+    if unreadable and not ids and not names_dataset:
+        print(
+            f"No row was read as one of {DEFAULT_DATASET}; for the rows of another dataset give "
+            f"--dataset, one of {', '.join(DATASETS)}.",
+            file=sys.stderr,
+        )
     return 1 if summary.num_findings else 0
 
 
@@ -272,7 +285,8 @@ def _shown(text: str) -> str:
 class _Summary:
     """Counts, and the first findings for the table."""
 
-    def __init__(self) -> None:
+    def __init__(self, num_unreadable_left_out: int) -> None:
+        self._num_unreadable_left_out = num_unreadable_left_out
         self._kinds: Counter[Kind] = Counter()
         self._shown: list[Finding] = []
         self._num_problems = self._num_without_reference = 0
@@ -307,10 +321,19 @@ class _Summary:
             if self._kinds[kind]:
                 console.print(f"{self._kinds[kind]:6} {kind.value}")
         console.print(
-            f"{self._num_problems} problems, {self._num_reference_programs} reference programs, "
-            f"{self._num_wrong_programs} wrong programs, {self.num_findings} findings"
+            f"{counted(self._num_problems, 'problem')}, "
+            f"{counted(self._num_reference_programs, 'reference program')}, "
+            f"{counted(self._num_wrong_programs, 'wrong program')}, "
+            f"{counted(self.num_findings, 'finding')}"
         )
-        if self._num_without_reference:
+        if self._num_unreadable_left_out:
             console.print(
-                f"{self._num_without_reference} problems have no reference program that can be run."
+                f"--limit left out {counted(self._num_unreadable_left_out, 'more row')} that "
+                "cannot be read."
+            )
+        if self._num_without_reference:
+            have = "has" if self._num_without_reference == 1 else "have"
+            console.print(
+                f"{counted(self._num_without_reference, 'problem')} {have} no reference program "
+                "that can be run."
             )

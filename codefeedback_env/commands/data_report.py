@@ -17,7 +17,7 @@ from codefeedback_env.commands.arguments import (
     open_judge,
     open_problems,
 )
-from codefeedback_env.commands.console import PlainConsole
+from codefeedback_env.commands.console import PlainConsole, counted
 from codefeedback_env.commands.in_flight import collect_in_order
 from codefeedback_env.commands.progress import progress
 from codefeedback_env.data_quality.journal import Journal
@@ -168,8 +168,8 @@ def _report_problems(
         resumed = f", {len(ids) - len(left)} of them done before" if len(left) < len(ids) else ""
         machine = "" if judge is None else f" in {settings['sandbox']}"
         print(
-            f"Looking at {len(ids)} problems of {problems.name} ({problems.split}){machine}"
-            f"{resumed}.",
+            f"Looking at {counted(len(ids), 'problem')} of {problems.name} ({problems.split})"
+            f"{machine}{resumed}.",
             file=sys.stderr,
         )
         started = (start_problem(problems, i, judge, arguments.max_programs) for i in left)

@@ -294,8 +294,11 @@ def _details(state: SandboxState) -> list[tuple[str, str]]:
     details: list[tuple[str, str]] = []
     if state.problem is not None:
         details.append(("why", state.problem))
-    filtered = {True: "; system calls filtered", False: "; system calls not filtered", None: ""}
-    details.append(("promises", state.promise + filtered[state.filters_system_calls]))
+    # One that does not open here cannot be asked; all that confine filter.
+    filters = state.filters_system_calls
+    is_filtered = state.name != UNCONFINED if filters is None else filters
+    filtered = "system calls filtered" if is_filtered else "system calls not filtered"
+    details.append(("promises", f"{state.promise}; {filtered}"))
     if state.interpreter is not None:
         numpy = "no numpy" if state.numpy_version is None else f"numpy {state.numpy_version}"
         details.append(

@@ -26,6 +26,7 @@ from codefeedback_env.commands.arguments import (
     open_problems,
     unknown_problem,
 )
+from codefeedback_env.commands.console import counted
 from codefeedback_env.commands.in_flight import collect_in_order
 from codefeedback_env.commands.json_lines import (
     num_lines,
@@ -118,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
         num_workers = judge.settings.num_workers
         print(
             f"Judging {problems.name} ({problems.split}) in {machine.sandbox}, Python "
-            f"{machine.python_version}, {num_workers} workers.",
+            f"{machine.python_version}, {counted(num_workers, 'worker')}.",
             file=sys.stderr,
         )
         started = _start_all(numbered_lines(lines), problems, judge, rules)

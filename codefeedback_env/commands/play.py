@@ -4,9 +4,12 @@ import argparse
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -115,23 +118,22 @@ def _play(env: "gymnasium.Env[str, str]", arguments: argparse.Namespace) -> int:
         raise unknown_problem(problems, arguments.problem)
     options = None if arguments.problem is None else {"problem": arguments.problem}
     observation, info = env.reset(seed=arguments.seed, options=options)
-    path = _solution_file(arguments.file, info["problem_id"])
     editor = _editor(arguments.editor)
     turn_limit = bare.rules.turn_limit
     title = f"Problem {info['problem_id']}"
-    while True:
-        print(f"{_heading(title)}\n{observation}\n{_heading('')}")
-        turn = info["turn"] + 1
-        if not _edit(path, editor, f"Turn {turn} of {turn_limit}"):
-            print(f"Stopped; nothing more was judged. Your program stays in {path}.")
-            return 0
-        observation, reward, terminated, truncated, info = env.step(reply_with(_read(path)))
-        title = f"Feedback {turn} (reward {reward:+g})"
-        if terminated or truncated:
-            break
-    print(_heading("End"))
-    print(_result(float(reward), info))
-    print(f"Your program stays in {path}.")
+    with _solution_file(arguments.file, f"# {info['problem_id']}\n") as path:
+        while True:
+            print(f"{_heading(title)}\n{observation}\n{_heading('')}")
+            turn = info["turn"] + 1
+            if not _edit(path, editor, f"Turn {turn} of {turn_limit}"):
+                print("Stopped; nothing more was judged.")
+                return 0
+            observation, reward, terminated, truncated, info = env.step(reply_with(_read(path)))
+            title = f"Feedback {turn} (reward {reward:+g})"
+            if terminated or truncated:
+                break
+        print(_heading("End"))
+        print(_result(float(reward), info))
     return 0
 
 
@@ -147,15 +149,25 @@ def _result(reward: float, info: dict[str, Any]) -> str:
     )
 
 
-def _solution_file(path: Path | None, problem_id: str) -> Path:
+@contextmanager
+def _solution_file(path: Path | None, template: str) -> Iterator[Path]:
+    """The file to edit, a temporary one without ``path``, which goes if nobody has edited it."""
+    folder: str | None = None
     if path is None:
-        path = Path(tempfile.mkdtemp(prefix="codefeedback-")) / "solution.py"
+        folder = tempfile.mkdtemp(prefix="codefeedback-")
+        path = Path(folder) / "solution.py"
     if not path.exists():
         try:
-            path.write_text(f"# {problem_id}\n", encoding="utf-8")
+            path.write_text(template, encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"cannot write --file {path}: {error.strerror}.") from error
-    return path
+    try:
+        yield path
+    finally:
+        if folder is not None and path.is_file() and path.read_bytes() == template.encode():
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            print(f"Your program stays in {path}.")
 
 
 def _read(path: Path) -> str:

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from codefeedback_env.checkers import Judging, checker_for
 from codefeedback_env.commands.arguments import open_judge, open_problems, unknown_problem
+from codefeedback_env.commands.console import counted
 from codefeedback_env.commands.in_flight import collect_in_order
 from codefeedback_env.commands.json_lines import (
     num_lines,
@@ -32,7 +33,7 @@ from codefeedback_env.judge.protocol import (
     pack,
 )
 from codefeedback_env.lookup import look_up
-from codefeedback_env.make import load_problems
+from codefeedback_env.make import CUSTOM_SPLIT, load_problems
 from codefeedback_env.problem import Pool
 from codefeedback_env.verdicts import TestReport
 
@@ -105,8 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
         machine = judge.info()
         num_workers = judge.settings.num_workers
         print(
-            f"Judging again in {machine.sandbox}, Python {machine.python_version}, {num_workers} "
-            "workers.",
+            f"Judging again in {machine.sandbox}, Python {machine.python_version}, "
+            f"{counted(num_workers, 'worker')}.",
             file=sys.stderr,
         )
         replay = _Replay(judge, given_problems, arguments.ignore_fingerprint)
@@ -295,6 +296,11 @@ def _rules(episode: Episode) -> _Rules:
 
 
 def _load(dataset: str, split: str) -> ProblemSet:
+    if split == CUSTOM_SPLIT:
+        raise RecordError(
+            f"the record's problems ({dataset}, split {split!r}) are those of a file or program of "
+            "your own, which a record does not name; give the problems' file as PROBLEMS."
+        )
     try:
         return load_problems(dataset, split=split, exclude=None)
     except CodeFeedbackError as error:
@@ -357,11 +363,11 @@ class _Totals:
         for there in sorted(self._recorded_on - {here}):
             print(f"Some that differ were recorded in {there}; judged here in {here}.")
         parts = [
-            f"{self.num_episodes} episodes, {self.num_turns} turns, "
-            f"{self.num_differences} differences"
+            f"{counted(self.num_episodes, 'episode')}, {counted(self.num_turns, 'turn')}, "
+            f"{counted(self.num_differences, 'difference')}"
         ]
         if self.num_errors:
-            parts.append(f"{self.num_errors} records could not be judged")
+            parts.append(f"{counted(self.num_errors, 'record')} could not be judged")
         if self.num_skipped:
             parts.append(f"{self.num_skipped} skipped, whose sandbox had failed")
         print("; ".join(parts))

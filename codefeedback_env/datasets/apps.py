@@ -13,7 +13,7 @@ from codefeedback_env.datasets.hidden_tests import clean_hidden_tests
 from codefeedback_env.datasets.input_output import read_input_output
 from codefeedback_env.datasets.json_columns import parse_json, text_list
 from codefeedback_env.datasets.problem_set import ProblemSet
-from codefeedback_env.datasets.row_source import RowFormat, RowSource, find_rows
+from codefeedback_env.datasets.row_source import NO_ID, RowFormat, RowSource, find_rows
 from codefeedback_env.datasets.rows import Rows
 from codefeedback_env.problem import FunctionStyle, FunctionTask, Problem, TestCase
 
@@ -166,7 +166,7 @@ def _text_of_id(fields: Fields, field: str) -> str:
     if isinstance(fields.raw(field), str):
         return fields.required_text(field)
     number = fields.integer(field)
-    return "" if number is None else str(number)
+    return NO_ID if number is None else str(number)
 
 
 def _difficulty(fields: Fields) -> str | None:
@@ -176,7 +176,6 @@ def _difficulty(fields: Fields) -> str | None:
 APPS = RowFormat(
     dataset="apps",
     title="APPS",
-    origin="its authors (hendrycks/apps on GitHub; the unpacked archive will do)",
     problem_columns=(
         *("problem_id", "question", "input_output", "difficulty", "url", "starter_code"),
         *("id", "description", "sample_io", "test_list"),

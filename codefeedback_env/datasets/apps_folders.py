@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from codefeedback_env.datasets.fields import about_field
 from codefeedback_env.datasets.json_columns import parse_json
 from codefeedback_env.datasets.row_limits import check_row_size
 from codefeedback_env.errors import DatasetError
@@ -94,7 +95,7 @@ class AppsFolderRows:
             raise self._error(index, name, f"cannot be read as UTF-8 ({error}).") from error
 
     def _error(self, index: int, name: str, message: str) -> DatasetError:
-        return DatasetError(f"{self.place(index)}, field {name!r}: {message}")
+        return DatasetError(f"{self.place(index)}, {about_field(name, message)}")
 
 
 def problem_folders(directory: Path) -> tuple[Path, ...]:

@@ -37,5 +37,5 @@ def _row(row: Any, place: str) -> dict[str, Any]:
         try:
             (values[name],) = column.to_pylist()
         except (ValueError, OverflowError) as error:
-            raise DatasetError(f"{place}, field {name!r}: cannot be read ({error}).") from error
+            raise DatasetError(f"{place}, field {name!r} cannot be read ({error}).") from error
     return values

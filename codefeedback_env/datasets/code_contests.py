@@ -8,15 +8,13 @@ from pathlib import Path
 from codefeedback_env.datasets.cached_source import cached
 from codefeedback_env.datasets.checker_overlay import overlay_checker
 from codefeedback_env.datasets.code_contests_enums import difficulty_name, judge_name
-from codefeedback_env.datasets.fetch import data_directory
 from codefeedback_env.datasets.fields import Fields
 from codefeedback_env.datasets.hidden_tests import clean_hidden_tests
 from codefeedback_env.datasets.limit_texts import given
 from codefeedback_env.datasets.problem_set import ProblemSet, ProblemSummary, WrongProgram
-from codefeedback_env.datasets.row_source import RowFormat, RowSource
-from codefeedback_env.datasets.rows import Rows, open_rows
+from codefeedback_env.datasets.row_source import RowFormat, RowSource, find_rows
+from codefeedback_env.datasets.rows import Rows
 from codefeedback_env.datasets.several_answers import accepts_several_answers
-from codefeedback_env.errors import DatasetNotFoundError
 from codefeedback_env.languages import LANGUAGES, Submission
 from codefeedback_env.problem import Problem, TestCase
 from codefeedback_env.verdicts import Verdict
@@ -32,7 +30,9 @@ _LANGUAGE_OF = {
 _BYTES_PER_MIB = 2**20
 
 
-def load_code_contests(path: str | Path | None = None, split: str = "train") -> ProblemSet:
+def load_code_contests(
+    path: str | Path | None = None, split: str = "train", *, name: str = "code_contests"
+) -> ProblemSet:
     """The problems of one split.
 
     Args:
@@ -41,35 +41,27 @@ def load_code_contests(path: str | Path | None = None, split: str = "train") -> 
             ``~/.cache/codefeedback/code_contests``.
         split: ``train``, ``valid`` or ``test``; without a path also ``bundled``, the problems
             that ship with this package and are not part of CodeContests.
+        name: what records call the problems, for data at ``path`` that is not CodeContests.
 
     Raises:
+        UnknownNameError: there is no data, and no such split either.
         DatasetNotFoundError: there is no data; the message says how to get it.
         DatasetError: the data cannot be read.
     """
-    if path is not None:
-        return ProblemSet(cached(CodeContestsSource(open_rows(path, split), split=split)))
-    if split == "bundled":
+    if path is None and split == "bundled":
         # Here and not above, because the bundled problems are read through this module.
         from codefeedback_env.datasets.bundled.load import load_bundled
 
         return load_bundled()
-    directory = data_directory("code_contests")
-    try:
-        rows = open_rows(directory, split)
-    except DatasetNotFoundError as error:
-        raise DatasetNotFoundError(
-            f"no CodeContests split {split!r} on this machine: looked for {split}-*.parquet in "
-            f"{directory} (the environment variable CODEFEEDBACK_DATA moves it). Get it with "
-            "`codefeedback data fetch code_contests`, or give path= a file or directory that "
-            'holds it; split="bundled" works offline.'
-        ) from error
-    return ProblemSet(cached(CodeContestsSource(rows, split=split)))
+    rows = find_rows(CODE_CONTESTS, path, split)
+    return ProblemSet(cached(CodeContestsSource(rows, split=split, name=name)))
 
 
 class CodeContestsSource(RowSource):
     """Rows in the format of CodeContests, as problems.
 
-    The columns are those of ``deepmind/code_contests`` on the Hugging Face hub. Tests and programs
+    The columns are those of ``deepmind/code_contests`` on the Hugging Face hub; ``name``,
+    ``description``, ``public_tests`` and ``private_tests`` must be there. Tests and programs
     may be stored as an object of parallel lists or as a list of objects. Two keys of our own may be
     added: ``checker`` (name of a checker, or null) and a list ``verdict`` in
     ``incorrect_solutions`` (values of Verdict, or null).
@@ -138,7 +130,9 @@ def read_problem(fields: Fields) -> Problem:
 
 def read_summary(fields: Fields) -> ProblemSummary:
     """The summary of a row; tests are counted by their inputs."""
-    num_public, num_private, num_generated = (fields.count(p, "input") for p in _POOLS)
+    num_public, num_private, num_generated = (
+        fields.count(pool, "input") if _has_pool(fields, pool) else 0 for pool in _POOLS
+    )
     name = fields.required_text("name")
     # What a row may still get wrong in these is an error when its problem or programs are read.
     checker = fields.raw("checker") or overlay_checker("code_contests", name)
@@ -182,7 +176,14 @@ def _programs(fields: Fields, field: str) -> Iterator[tuple[Submission, Verdict 
             yield Submission(_LANGUAGE_OF[language], source_code), known_verdict
 
 
+def _has_pool(fields: Fields, pool: str) -> bool:
+    """False for generated tests that are left out; the other pools are asked for all the same."""
+    return pool != "generated_tests" or fields.has(pool)
+
+
 def _tests(fields: Fields, pool: str) -> tuple[TestCase, ...]:
+    if not _has_pool(fields, pool):
+        return ()
     records = fields.records(pool, {"input": str, "output": str})
     return tuple(TestCase(stdin, expected_stdout) for stdin, expected_stdout in records)
 
@@ -200,7 +201,7 @@ def _tags(fields: Fields) -> tuple[str, ...]:
 CODE_CONTESTS = RowFormat(
     dataset="code_contests",
     title="CodeContests",
-    origin="`codefeedback data fetch code_contests`",
+    bundled_split="bundled",
     id_field="name",
     problem_columns=(
         *("name", "description", *_POOLS, "source", "difficulty", "cf_tags"),

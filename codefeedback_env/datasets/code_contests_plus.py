@@ -130,7 +130,6 @@ def _open_configuration(directory: Path, split: str) -> Rows | None:
 CODE_CONTESTS_PLUS = RowFormat(
     dataset="code_contests_plus",
     title="CodeContests+",
-    origin="its authors (ByteDance-Seed/Code-Contests-Plus on the Hugging Face hub)",
     problem_columns=(
         *("id", "title", "description", "time_limit", "memory_limit", "test_cases", "checker"),
         "source",

@@ -9,7 +9,7 @@ from typing import Any
 
 from codefeedback_env.datasets.optional_import import optional_import
 from codefeedback_env.datasets.rows import find_shards
-from codefeedback_env.errors import DatasetError
+from codefeedback_env.errors import ConfigError, DatasetError
 from codefeedback_env.lookup import look_up
 
 ROWS_PER_GROUP = 16
@@ -59,7 +59,42 @@ HUB_DATASETS = {
     "apps": HubDataset("codeparrot/apps", ("train", "test"), files="{split}.jsonl"),
     "taco": HubDataset("BAAI/TACO", ("train", "test"), files="{split}/*.arrow", builder="arrow"),
 }
-"""Those that lie there in one form for each split; the others are downloaded by hand."""
+"""Those that lie there in one form for each split."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManualDataset:
+    """A dataset that is downloaded by hand."""
+
+    origin: str
+    """Where its authors publish which file, and what to call it."""
+
+    splits: tuple[str, ...]
+
+
+MANUAL_DATASETS = {
+    "human_eval_plus": ManualDataset(
+        "the releases of evalplus on GitHub (HumanEvalPlus.jsonl.gz, as test.jsonl.gz)", ("test",)
+    ),
+    "live_code_bench": ManualDataset(
+        "livecodebench/code_generation_lite on the Hugging Face hub (test.jsonl, and test2.jsonl "
+        "to test6.jsonl for later releases)",
+        tuple(f"release_v{number}" for number in range(1, 7)),
+    ),
+}
+"""Those of which there is no such form."""
+
+
+def how_to_get(name: str) -> str:
+    """What to do for the data of a dataset, as the beginning of a sentence."""
+    if name in HUB_DATASETS:
+        return f"Get it with `codefeedback data fetch {name}`"
+    return f"Download it from {MANUAL_DATASETS[name].origin} and put it there"
+
+
+def splits_of(name: str) -> tuple[str, ...]:
+    """The splits that a dataset is published in."""
+    return (HUB_DATASETS[name] if name in HUB_DATASETS else MANUAL_DATASETS[name]).splits
 
 
 def data_directory(name: str) -> Path:
@@ -95,9 +130,16 @@ def fetch(
 
     Raises:
         UnknownNameError: there is no such dataset or split.
-        ConfigError: the libraries ``datasets`` and ``pyarrow`` are not installed.
+        ConfigError: the dataset is downloaded by hand, or the libraries ``datasets`` and
+            ``pyarrow`` are not installed.
         DatasetError: the hub cannot be reached, or the disk cannot be written.
     """
+    if name in MANUAL_DATASETS:
+        raise ConfigError(
+            f"{name} cannot be fetched. Download it from {MANUAL_DATASETS[name].origin} into "
+            f"{directory or data_directory(name)}, or give path= the file, and --dataset {name} or "
+            f"dataset={name!r} with it."
+        )
     hub_dataset = look_up("dataset", name, HUB_DATASETS)
     known_splits = {split: split for split in hub_dataset.splits}
     chosen = [look_up(f"split of {name}", s, known_splits) for s in splits or hub_dataset.splits]

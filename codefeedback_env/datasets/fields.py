@@ -5,6 +5,9 @@ from typing import Any, TypeGuard
 
 from codefeedback_env.errors import DatasetError
 
+_VERBS = ("is", "has", "holds", "cannot", "defines")
+"""First words of messages whose subject is the field itself."""
+
 _LARGEST_INTEGER = 2**64
 """Of limits, ids and the like; the numbers in tests are text or JSON and may be longer."""
 
@@ -22,7 +25,7 @@ class Fields:
 
     def error(self, field: str, message: str) -> DatasetError:
         """An error about one field, to be raised by the caller."""
-        return DatasetError(f"{self._place}, field {field!r}: {message}")
+        return DatasetError(f"{self._place}, {about_field(field, message)}")
 
     def has(self, field: str) -> bool:
         """Whether the field is there and not null."""
@@ -191,6 +194,12 @@ class Fields:
         if value - value != 0:  # infinite or not a number
             raise self.error(field, f"is {value}; it must be finite.")
         return value
+
+
+def about_field(field: str, message: str) -> str:
+    """One sentence where the message goes on from the field's name, else both with a colon."""
+    colon = "" if message.split(maxsplit=1)[0] in _VERBS else ":"
+    return f"field {field!r}{colon} {message}"
 
 
 def _is_list(value: object) -> TypeGuard[Sequence[Any]]:

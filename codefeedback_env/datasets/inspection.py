@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from codefeedback_env.datasets.fields import Fields
+from codefeedback_env.datasets.fields import Fields, about_field
 from codefeedback_env.errors import DatasetError, DatasetNotFoundError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PLACE_AND_FIELD = re.compile(r"(.*?, row \d+)(?:, field '([^']*)')?: (.*)", re.DOTALL)
+_PLACE_AND_FIELD = re.compile(r"(.*?, row \d+)(?:: |, field '([^']*)':? )(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class UnreadableRow:
     @property
     def fault(self) -> str:
         """The message, with the field where the error names one."""
-        return self.message if self.field is None else f"field {self.field!r}: {self.message}"
+        return self.message if self.field is None else about_field(self.field, self.message)
 
     def __str__(self) -> str:
         """Place and fault, as the error said them."""

@@ -248,7 +248,6 @@ def _difficulty(fields: Fields) -> str | None:
 LIVE_CODE_BENCH = RowFormat(
     dataset="live_code_bench",
     title="LiveCodeBench",
-    origin="its authors (livecodebench/code_generation_lite on the Hugging Face hub)",
     problem_columns=(
         *("question_id", "question_title", "question_content", "platform", "contest_id"),
         *("contest_date", "starter_code", "difficulty", "public_test_cases"),

@@ -212,7 +212,6 @@ _PROGRAM_COLUMNS = ("code", "canonical_solution")
 MBPP = RowFormat(
     dataset="mbpp",
     title="MBPP",
-    origin="its authors (google-research on GitHub, mbpp/mbpp.jsonl)",
     problem_columns=(
         *("task_id", "text", "prompt", "code", "test_list", "test_setup_code"),
         *("test_imports", "challenge_test_list"),
@@ -225,7 +224,6 @@ MBPP = RowFormat(
 MBPP_PLUS = RowFormat(
     dataset="mbpp_plus",
     title="MBPP+",
-    origin="its authors (evalplus on GitHub, the released MbppPlus.jsonl.gz as test.jsonl.gz)",
     problem_columns=(
         *("task_id", "prompt", "entry_point", "canonical_solution", "assertion", "plus_input"),
         *("atol", "code", "test_list", "test_imports", "test"),

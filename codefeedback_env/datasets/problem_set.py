@@ -320,7 +320,8 @@ class ProblemSet:
         """Name, split, size, fingerprint, and how many problems an exclusion list took out."""
         excluded = f"{self.num_excluded} excluded, " if self.num_excluded else ""
         return (
-            f"ProblemSet({self.name!r}, split={self.split!r}, {len(self)} problems, {excluded}"
+            f"ProblemSet({self.name!r}, split={self.split!r}, {len(self)} "
+            f"problem{'' if len(self) == 1 else 's'}, {excluded}"
             f"fingerprint={self.fingerprint})"
         )
 

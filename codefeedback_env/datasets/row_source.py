@@ -5,14 +5,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from codefeedback_env.datasets.fetch import data_directory
+from codefeedback_env.datasets.fetch import data_directory, how_to_get, splits_of
 from codefeedback_env.datasets.fields import Fields
 from codefeedback_env.datasets.inspection import scan_rows
 from codefeedback_env.datasets.problem_set import ProblemSummary, WrongProgram, summarise
 from codefeedback_env.datasets.rows import Rows, open_rows
 from codefeedback_env.errors import DatasetError, DatasetNotFoundError
 from codefeedback_env.languages import Submission
+from codefeedback_env.lookup import look_up
 from codefeedback_env.problem import Problem
+
+NO_ID = " "
+"""The id that ``RowFormat.read_problem`` gives to a row without any; the source replaces it."""
 
 
 def _no_programs(fields: Fields) -> tuple[str, ...]:
@@ -29,12 +33,12 @@ class RowFormat:
     title: str
     """The dataset's name as its authors write it."""
 
-    origin: str
-    """Where its authors publish it."""
-
     problem_columns: tuple[str, ...]
     read_problem: Callable[[Fields], Problem]
-    """The problem in a row, with the id as stored, or a blank one where there is none."""
+    """The problem in a row, with the id as stored, or NO_ID where there is none."""
+
+    bundled_split: str | None = None
+    """A split that comes with the package and needs no data."""
 
     id_field: str = "id"
     """Where the id stands, for errors."""
@@ -248,6 +252,7 @@ def find_rows(
     Raises:
         DatasetNotFoundError: there is no data; the message says where it was looked for and how to
             get it.
+        UnknownNameError: nor is there such a split, so that ``path`` was not given.
     """
     place = data_directory(row_format.dataset) if path is None else Path(path).expanduser()
     try:
@@ -259,9 +264,13 @@ def find_rows(
     except DatasetNotFoundError as error:
         if path is not None:
             raise
+        bundled = row_format.bundled_split
+        known = (*splits_of(row_format.dataset), *([] if bundled is None else [bundled]))
+        look_up(f"split of {row_format.title}", split, dict.fromkeys(known))
+        offline = "" if bundled is None else f' split="{bundled}" works offline.'
         raise DatasetNotFoundError(
             f"no {row_format.title} split {split!r} on this machine: looked for {split}.jsonl, "
             f"{split}.jsonl.gz and {split}-*.parquet in {place} (the environment variable "
-            f"CODEFEEDBACK_DATA moves it). Get it from {row_format.origin} and put it there, or "
-            "give path= a file or directory that holds it; docs/datasets.md lists the layouts."
+            f"CODEFEEDBACK_DATA moves it). {how_to_get(row_format.dataset)}, or give path= a file "
+            f"or directory that holds it; docs/datasets.md lists the layouts.{offline}"
         ) from error

@@ -9,7 +9,7 @@ from codefeedback_env.datasets.input_output import read_input_output
 from codefeedback_env.datasets.json_columns import text_list
 from codefeedback_env.datasets.limit_texts import given, memory_limit_mib, time_limit_s
 from codefeedback_env.datasets.problem_set import ProblemSet
-from codefeedback_env.datasets.row_source import RowFormat, RowSource, find_rows
+from codefeedback_env.datasets.row_source import NO_ID, RowFormat, RowSource, find_rows
 from codefeedback_env.problem import Problem
 
 
@@ -33,7 +33,7 @@ def read_problem(fields: Fields) -> Problem:
     mebibytes = memory_limit_mib(fields, "memory_limit")
     return read_input_output(
         fields,
-        fields.text("name") or "",
+        fields.text("name") or NO_ID,
         time_limit_s=seconds,
         memory_limit_mib=mebibytes,
         difficulty=(fields.text("difficulty") or "").lower() or None,
@@ -72,7 +72,6 @@ def _tags(fields: Fields, field: str) -> tuple[str, ...]:
 TACO = RowFormat(
     dataset="taco",
     title="TACO",
-    origin="its authors (BAAI/TACO on the Hugging Face hub)",
     problem_columns=(
         *("question", "input_output", "starter_code", "name", "difficulty", "tags", "source"),
         *("url", "date", "time_limit", "memory_limit"),

@@ -16,6 +16,7 @@ from codefeedback_env.verdicts import Verdict
 
 CHECKER_TIME_S = 10.0
 CHECKER_OUTPUT_BYTES = 16 << 20
+MAX_SOURCE_LINE_CHARS = 200
 
 _LOG = logging.getLogger(__name__)
 _FRAME = re.compile(r'  File "(?P<file>[^"\n]*)", line (?P<line>\d+)')
@@ -71,9 +72,11 @@ def with_source_lines(stderr: str, source: str) -> str:
     """What a program wrote to stderr, its tracebacks as Python prints them for ``solution.py``.
 
     Inside the jail there is no file to read lines from, so the program's own are put under its
-    frames here; frames of the library and of the code that runs programs are left out.
+    frames here; frames of the library and of the code that runs programs are left out. A stderr
+    has thousands of frames at most, so with long lines cut the text stays short.
     """
-    source_lines = source.splitlines()
+    # The compiler's line ends; str.splitlines knows more, such as form feeds.
+    source_lines = source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     lines = stderr.split("\n")
     shown: list[str] = []
     is_foreign = False
@@ -92,7 +95,7 @@ def with_source_lines(stderr: str, source: str) -> str:
             position = int(frame["line"][:9]) - 1
             text = source_lines[position].strip() if 0 <= position < len(source_lines) else ""
             if text:
-                shown.append(f"    {text}")
+                shown.append(f"    {text[:MAX_SOURCE_LINE_CHARS]}")
     return "\n".join(shown)
 
 

@@ -20,7 +20,7 @@ from codefeedback_env.judge.function_rules import RULES
 from codefeedback_env.problem import FunctionTask
 from codefeedback_env.sandbox.base import Input, InputFile, LimitHit, Limits, RunResult, Sandbox
 from codefeedback_env.sandbox.zygote import values
-from codefeedback_env.sandbox.zygote.exchange import split_result
+from codefeedback_env.sandbox.zygote.exchange import ANSWERED, split_result
 from codefeedback_env.verdicts import Verdict
 
 COMPARISON_TIME_S = 10.0
@@ -33,6 +33,8 @@ JudgedRun = tuple[RunResult, Verdict | None]
 """A run and its verdict; None where the caller decides by the output."""
 
 _CALL, _SERVE, _TEST = "call", "serve", "test"  # roles in sandbox.zygote.functions
+_REPORTED = frozenset({"passed", "failed", "raised", "misfit", "gone", "garbled"})
+"""What a test may report once the program has answered; see sandbox.zygote.tester."""
 
 
 @dataclass(slots=True)
@@ -229,7 +231,7 @@ def _decide_call(run: RunResult, test: FunctionTest, rule: str) -> JudgedRun:
         return replace(run, stdout=printed, stderr=message), Verdict.RUNTIME_ERROR
     try:
         with time_cap(COMPARISON_TIME_S):
-            returned = values.decode(result)
+            returned = values.decode(result, iterators=False)
             is_right = RULES[rule](returned, _expected(test.expected))
     except values.ValueTransferError as error:
         message = f"The result of the program cannot be read: {error}".encode()
@@ -280,19 +282,35 @@ def _outcome_of(tester: RunResult, name: str) -> tuple[str, str]:
     """What a test reported, or what became of it."""
     if not tester.compiled:
         return "broken", tester.stderr.decode(errors="replace")
-    _, result = split_result(tester.stdout)
-    if result is not None:
-        outcome, text = values.decode(result)
-        return str(outcome), str(text)
+    has_answer = ANSWERED in tester.stdout
+    reported = _reported(tester)
+    if reported is not None and (reported[0] in _REPORTED or not has_answer):
+        return reported
     match tester.limit_hit:
         case LimitHit.TIME:
             return "time", ""
         case LimitHit.MEMORY:
             return "memory", ""
+    if has_answer:
+        return "misfit", "The test could not go on with what the program had returned."
     raise SandboxError(
         f"a test of {name!r} ended without a result (exit status "
         f"{tester.exit_code}, signal {tester.signal}): {tester.stderr[-1000:]!r}"
     )
+
+
+def _reported(tester: RunResult) -> tuple[str, str] | None:
+    """The result at the end of a test's stdout, or what it printed there instead of one."""
+    _, result = split_result(tester.stdout)
+    if result is None:
+        return None
+    try:
+        match values.decode(result):
+            case (str(outcome), str(text)):
+                return outcome, text
+    except values.ValueTransferError:
+        pass  # the program's words, printed by a test that was killed before its result
+    return None
 
 
 def _expected(text: bytes) -> Any:

@@ -140,7 +140,8 @@ class WorkerPool:
         self._memory = ReportMemory(settings.num_remembered)
         self._job_numbers = itertools.count(1)
         self._closed = False
-        self._ready = threading.Event()
+        self._ready = threading.Event()  # or known never to be
+        self._info: WorkerInfo | None = None
         self._unavailable: SandboxError | None = None
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = socket.socketpair()
@@ -200,11 +201,16 @@ class WorkerPool:
             self._send(worker, "cancel", number)
 
     def info(self) -> WorkerInfo:
-        """What the workers found on this machine; waits until the first is ready."""
+        """What the workers found on this machine; waits until the first is ready.
+
+        Where all have died since, it is what they found: their successors find the same.
+        """
         self._ready.wait()
         if self._unavailable is not None:
             raise self._unavailable
-        return next(worker.info for worker in self._workers if worker.info is not None)
+        if self._info is None:
+            raise SandboxError("the judge was closed before a worker was ready")
+        return self._info
 
     def close(self) -> None:
         """Let go of the workers, which end when nobody else holds them."""
@@ -225,6 +231,7 @@ class WorkerPool:
                 # One that a forked child still uses ends with that child.
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     worker.process.wait(GOODBYE_S)
+        self._ready.set()
         self._fail_all(SandboxError("the judge was closed before it had judged this submission"))
 
     def abandon(self) -> None:
@@ -363,6 +370,7 @@ class WorkerPool:
                 self._waiting.appendleft(job)
         elif kind == "ready":
             (worker.info,) = rest
+            self._info = worker.info
             self._ready.set()
         elif kind == "unavailable":
             self._unavailable = SandboxUnavailableError(rest[-1])
@@ -385,39 +393,54 @@ class WorkerPool:
         return chosen
 
     def _replace(self, dead: _Worker) -> None:
-        """Start a worker in place of one that died, and give its jobs another chance."""
-        if not self._start_in_place_of(dead):
-            self._give_up(SandboxError("a judge worker died before it was ready; see stderr"))
+        """Start a worker in place of one that ended, and give its jobs another chance.
 
-    def _start_in_place_of(self, dead: _Worker) -> bool:
-        """See _replace; False where that would go on for ever."""
+        One that ends before it is ready would do so again and again, so that is the end of all.
+        """
         with self._lock:
-            self._selector.unregister(dead.connection)
-            dead.connection.close()
+            self._bury(dead)
             if self._closed:
-                return True
-            dead.connector.close()
-            if dead.process is not None:
-                dead.process.kill()
-                dead.process.wait()
-            if dead.info is None:
-                return False
-            _LOG.warning("judge worker %d died; starting another", dead.number)
-            self._workers[self._workers.index(dead)] = self._start(dead.number)
-            failed = []
-            for job in reversed(dead.jobs.values()):
-                job.attempts += 1
-                if job.attempts >= MAX_ATTEMPTS:
-                    failed.append(job)
-                else:
-                    self._waiting.appendleft(job)
-            assigned = self._assign()
+                return
+            was_ready = dead.info is not None
+            if was_ready:
+                _LOG.warning("judge worker %d died; starting another", dead.number)
+                self._workers[self._workers.index(dead)] = self._start(dead.number)
+                failed = self._queue_again(dead)
+                assigned = self._assign()
+        # Without the lock, as whoever gets an answer may ask the judge from another thread.
+        if not was_ready:
+            self._give_up(SandboxError("a judge worker died before it was ready; see stderr"))
+            return
         self._send_all(assigned)
         for job in failed:
             job.answer(
                 SandboxError(f"the judge worker died {job.attempts} times over a submission")
             )
-        return True
+
+    def _bury(self, dead: _Worker) -> None:
+        """Let go of a worker that ended; lock held."""
+        self._selector.unregister(dead.connection)
+        dead.connection.close()
+        if self._closed:
+            return  # close() sees to the rest
+        dead.connector.close()
+        if dead.process is not None:
+            dead.process.kill()
+            dead.process.wait()
+
+    def _queue_again(self, dead: _Worker) -> list[_Job]:
+        """Put a dead worker's jobs in front; those that had all their attempts come back.
+
+        The lock is held.
+        """
+        failed = []
+        for job in reversed(dead.jobs.values()):
+            job.attempts += 1
+            if job.attempts >= MAX_ATTEMPTS:
+                failed.append(job)
+            else:
+                self._waiting.appendleft(job)
+        return failed
 
     def _give_up(self, error: SandboxError) -> None:
         with self._lock:

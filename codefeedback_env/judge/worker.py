@@ -5,6 +5,7 @@ It ends when nobody holds the other end of its sockets any more.
 """
 
 import array
+import codecs
 import contextlib
 import json
 import logging
@@ -52,7 +53,10 @@ CACHED_PROBLEM_BYTES = 256 << 20
 FIRST_TESTER = 1 << 22  # more than there are process ids: testers' user ids are nobody else's
 WARM_PROBLEMS = 16  # whose inputs stay open as files
 SEND_TIMEOUT_S = 60.0
+SHOWN_OUTPUT_BYTES = 2 << 20  # of one test; stored answers have up to 1.4 MB
+CUT_MARK = "[...]"
 _READ_BYTES = 1 << 16
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -60,11 +64,23 @@ class _Problem:
     """A problem ready to be judged."""
 
     task: JudgingTask
-    checker: Checker
     num_bytes: int
+    loaded_checker: Checker | None = None
     inputs: dict[bytes, InputFile] = field(default_factory=dict)
     num_failures: Counter[tuple[Pool, int]] = field(default_factory=Counter)
     """How often each test failed; a test that fails is the quickest way to a rejection."""
+
+    def checker(self) -> Checker:
+        """Unpickled when judging begins: what goes wrong then fails a job, not the reader."""
+        if self.loaded_checker is None:
+            try:
+                self.loaded_checker = pickle.loads(self.task.checker)
+            except Exception as error:
+                raise SandboxError(
+                    f"the checker cannot be loaded in the judge worker: {type(error).__name__}: "
+                    f"{error}. Define it where it can be imported, or as a plain function."
+                ) from error
+        return self.loaded_checker
 
     def input_file(self, stdin: bytes) -> InputFile:
         return self.inputs.setdefault(stdin, InputFile(stdin))
@@ -154,22 +170,8 @@ class Worker:
                 job.client.send("unknown problem", job.number)
                 continue
             self._keep_warm(job.key, problem)
-            for attempt in (1, 2):
-                try:
-                    report = judge_submission(sandboxes, problem, job)
-                except SandboxError as error:
-                    sandboxes.close()
-                    if attempt == 2:
-                        job.client.send("failed", job.number, str(error))
-                else:
-                    # A report on a part of the tests must never look like one on all of them.
-                    if job.cancelled:
-                        job.client.send("cancelled", job.number)
-                    else:
-                        # The caller needs not look into the report to know what it may keep.
-                        may_keep = is_repeatable(report, problem.task.cpu_time_s)
-                        job.client.send("report", job.number, pack_report(report), may_keep)
-                    break
+            kind, *content = _answer(sandboxes, problem, job)
+            job.client.send(kind, job.number, *content)
 
     def _keep_warm(self, key: bytes, problem: _Problem) -> None:
         self._warm[key] = problem
@@ -233,7 +235,7 @@ class Worker:
 
     def _remember(self, key: bytes, blob: bytes) -> None:
         task: JudgingTask = pickle.loads(blob)
-        problem = _Problem(task, pickle.loads(task.checker), len(blob))
+        problem = _Problem(task, len(blob))
         with self._wake:
             if key in self._problems:
                 return
@@ -286,6 +288,29 @@ class Sandboxes:
         self.testers.close()
 
 
+def _answer(sandboxes: Sandboxes, problem: _Problem, job: _Job) -> tuple[Any, ...]:
+    """What a client hears of its job, kind and content. A sandbox that fails gets another try."""
+    try:
+        try:
+            report = judge_submission(sandboxes, problem, job)
+        except SandboxError:
+            sandboxes.close()
+            report = judge_submission(sandboxes, problem, job)
+        # A report on a part of the tests must never look like one on all of them.
+        if job.cancelled:
+            return ("cancelled",)
+        # The caller needs not look into the report to know what it may keep.
+        return "report", pack_report(report), is_repeatable(report, problem.task.cpu_time_s)
+    except SandboxError as error:
+        sandboxes.close()
+        return "failed", str(error)
+    except Exception as error:
+        # A fault that one submission has hit upon: the others' judging goes on.
+        _LOG.exception("judging a submission failed")
+        sandboxes.close()
+        return "failed", f"the judge worker failed, see stderr: {type(error).__name__}: {error}"
+
+
 def judge_submission(sandboxes: Sandboxes, problem: _Problem, job: _Job) -> JudgeReport:
     """Run one program on the tests its plan names.
 
@@ -293,6 +318,7 @@ def judge_submission(sandboxes: Sandboxes, problem: _Problem, job: _Job) -> Judg
         SandboxError: the sandbox failed.
     """
     task, plan = problem.task, job.plan
+    checker = problem.checker()
     source = job.source.decode("utf-8", "replace")
     todo = _order(problem, plan)
     results: dict[Stage, list[TestResult]] = {stage: [] for stage in plan.stages}
@@ -313,7 +339,7 @@ def judge_submission(sandboxes: Sandboxes, problem: _Problem, job: _Job) -> Judg
                 run, verdict = _next(runs)
             if verdict is None:
                 stdin, expected = task.tests[stage.pool][index]
-                decided = decide(run, stdin, expected, problem.checker, task.judging)
+                decided = decide(run, stdin, expected, checker, task.judging)
             else:
                 decided = verdict
             results[stage].append(_result(run, index, decided, stage, source))
@@ -386,10 +412,19 @@ def _text(stderr: bytes, source: str) -> str:
     return with_source_lines(stderr.decode("utf-8", "replace"), source)
 
 
+def _shown_output(stdout: bytes) -> str:
+    """What is sent back of an output: all of it, or the head and a mark."""
+    if len(stdout) <= SHOWN_OUTPUT_BYTES:
+        return stdout.decode("utf-8", "replace")
+    # A character that the cut goes through is left out.
+    head, _ = codecs.utf_8_decode(stdout[:SHOWN_OUTPUT_BYTES], "replace", False)
+    return head + CUT_MARK
+
+
 def _result(run: RunResult, index: int, verdict: Verdict, stage: Stage, source: str) -> TestResult:
     stdout = stderr = ""
     if stage.keep_output:
-        stdout = run.stdout.decode("utf-8", "replace")
+        stdout = _shown_output(run.stdout)
         stderr = _text(run.stderr, source)
     return TestResult(
         index=index,

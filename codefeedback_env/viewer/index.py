@@ -18,6 +18,7 @@ ROW_FIELDS = (
     *("source", "line", "problem", "seed", "outcome", "solved", "turns", "reward"),
     *("dataset", "split", "ended_by"),
 )
+GZIP_START = b"\x1f\x8b"
 _HEAD_BYTES = 1024
 
 Row = tuple[Any, ...]
@@ -191,7 +192,7 @@ class EpisodeIndex:
                 try:
                     row = _row(source, progress.line + 1, line)
                 except RecordError as error:
-                    if not is_whole:
+                    if not is_whole and not line.startswith(GZIP_START):
                         progress.unfinished = str(error)
                         return
                     progress.problems.append(f"line {progress.line + 1}: {error}")
@@ -234,6 +235,9 @@ def _row(source: int, line_number: int, line: bytes) -> Row:
         )
     except RecordError:
         raise
+    except UnicodeDecodeError as error:
+        hint = "it is compressed; unpack it first" if line.startswith(GZIP_START) else "no UTF-8"
+        raise RecordError(f"not an episode record: {hint}.") from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise RecordError(f"not an episode record: {error!r}.") from error
 

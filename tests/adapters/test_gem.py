@@ -32,7 +32,7 @@ def test_every_environment_of_the_package_is_registered_once():
 
 
 def test_options_reach_the_environment_and_typing_errors_do_not_pass(add_set):
-    with pytest.raises(TypeError, match="turn_limits"):
+    with pytest.raises(ConfigError, match="turn_limits"):
         gem.make(ID, dataset=add_set, turn_limits=2)
     with pytest.raises(ConfigError, match="turn_limit=0"):
         gem.make(ID, dataset=add_set, turn_limit=0)

@@ -111,7 +111,7 @@ def test_interrupting_while_judging_ends_the_workers(judge, tmp_path: Path):
     # The end of stderr comes when the workers, which inherit it, have ended too.
     assert process.stderr.read() == b""
     assert process.wait() == 130
-    assert first_line.startswith(b"Judging code_contests (custom)")
+    assert first_line.startswith(b"Judging custom (custom)")
     process.stderr.close()
 
 

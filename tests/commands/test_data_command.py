@@ -124,7 +124,26 @@ def test_the_limit_leaves_later_problems_out(tmp_path: Path, judge):
 @pytest.mark.sandbox
 def test_without_problems_the_bundled_ones_are_checked(capsys, judge):
     assert cli.main(["data", "check", "--limit", "1", "--workers", "2"]) == 0
-    assert "Checking 1 problems of bundled" in capsys.readouterr().err
+    assert "Checking 1 problem of bundled" in capsys.readouterr().err
+
+
+@pytest.mark.sandbox
+def test_the_limit_counts_for_rows_that_cannot_be_read(tmp_path: Path, capsys, judge):
+    rows = [problem_row("good"), *({"task_id": f"HumanEval/{n}"} for n in range(5))]
+
+    status, findings = check(tmp_path, rows, "--limit", "2")
+
+    assert status == 1
+    assert [finding["problem_id"][-5:] for finding in findings] == ["row 2", "row 3"]
+    assert "--limit left out 3 more rows that cannot be read." in capsys.readouterr().out
+
+
+@pytest.mark.sandbox
+def test_rows_of_another_dataset_are_said_to_need_its_name(tmp_path: Path, capsys, judge):
+    status, findings = check(tmp_path, [{"task_id": "HumanEval/0"}])
+
+    assert (status, len(findings)) == (1, 1)
+    assert "for the rows of another dataset give --dataset, one of" in capsys.readouterr().err
 
 
 def test_outputs_that_the_comparison_takes_for_each_other_do_not_contradict():

@@ -277,7 +277,7 @@ def test_data_check_names_corrupt_rows_and_goes_on(tmp_path, capsys, judge):
     assert cli.main(["data", "check", str(problems), "--workers", "2"]) == 1
     printed = capsys.readouterr().out
     assert "     1 unreadable" in printed
-    assert "2 problems, 2 reference programs, 2 wrong programs, 1 findings" in printed
+    assert "2 problems, 2 reference programs, 2 wrong programs, 1 finding" in printed
 
 
 def test_a_corrupt_row_is_still_an_error_when_problems_are_loaded_for_use(tmp_path):

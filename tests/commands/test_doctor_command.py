@@ -12,6 +12,21 @@ def test_every_sandbox_has_its_promise_in_words():
     assert doctor.PROMISES.keys() == SANDBOXES.keys()
 
 
+def test_a_sandbox_that_does_not_open_promises_no_less_than_one_that_does(capsys, monkeypatch):
+    def none_works(name: str, **options: object) -> object:
+        raise SandboxUnavailableError(f"no {name} today")
+
+    monkeypatch.setattr(doctor, "open_sandbox", none_works)
+    assert cli.main(["doctor"]) == 1
+
+    lines = capsys.readouterr().out.splitlines()
+    promises = [line for line in lines if line.startswith("  promises ")]
+    assert len(promises) == len(SANDBOXES)
+    confining = [line for line in promises if doctor.PROMISES["unsafe"] not in line]
+    assert len(confining) == len(SANDBOXES) - 1
+    assert all(line.endswith("; system calls filtered") for line in confining)
+
+
 def test_without_a_confining_sandbox_the_status_is_1_and_the_reasons_are_printed(
     capsys, monkeypatch
 ):

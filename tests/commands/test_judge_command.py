@@ -120,7 +120,7 @@ def test_bad_rows_become_errors_in_their_place_and_the_rest_goes_on(tmp_path: Pa
         ("double", "line 6 has no key 'code'; it needs name and code."),
         ("double", "line 7: 'code' must be a string, but is NoneType."),
         ("double", "unknown language 'python33'; did you mean 'python3'? Known: python3."),
-        ("duoble", "no problem 'duoble' in code_contests (split 'custom', 2 problems); did you "
+        ("duoble", "no problem 'duoble' in custom (split 'custom', 2 problems); did you "
          "mean 'double'?"),
     ]  # fmt: skip
 
@@ -264,3 +264,10 @@ def test_memory_stays_flat_over_many_lines(tmp_path: Path):
 
     # 2900 lines more, each held as an error, would be several MB.
     assert many - few < 300_000
+
+
+def test_a_ray_cluster_is_for_environments_only(tmp_path: Path, capsys):
+    path = tmp_path / "submissions.jsonl"
+    path.write_text("")
+    assert cli.main(["judge", "bundled", "--submissions", str(path), "--sandbox", "ray:auto"]) == 2
+    assert "judges on this machine only" in capsys.readouterr().err

@@ -112,3 +112,24 @@ def test_a_piped_player_needs_no_terminal(tmp_path: Path):
     assert done.stderr == ""
     assert "=== Problem badge-check ===" in done.stdout
     assert (tmp_path / "new.py").read_text() == "# badge-check\n"
+
+
+def test_a_temporary_file_that_was_not_edited_goes_again(tmp_path: Path, capsys, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("sys.stdin", io.StringIO("q\n"))
+
+    assert cli.main(["play", "--workers", "2"]) == 0
+
+    assert list(tmp_path.glob("codefeedback-*")) == []
+    assert "stays in" not in capsys.readouterr().out
+
+
+def test_a_temporary_file_that_was_edited_stays(tmp_path: Path, capsys, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("sys.stdin", io.StringIO("q\n"))
+
+    assert cli.main(["play", "--workers", "2", "--editor", "sh -c 'echo pass >> $0'"]) == 0
+
+    (program,) = tmp_path.glob("codefeedback-*/solution.py")
+    assert program.read_text().endswith("\npass\n")
+    assert f"Your program stays in {program}." in capsys.readouterr().out

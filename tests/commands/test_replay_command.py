@@ -58,7 +58,7 @@ def test_records_of_every_kind_come_out_as_recorded(problems: Path, capsys):
     ]
 
     assert replay(problems, records) == 0
-    # 2 + 3 + 3 + 2 + 2 + 2 + 1 turns.
+    # 2 + 3 + 3 + 2 + 2 + 2 + 1 turn.
     assert capsys.readouterr().out == "7 episodes, 15 turns, 0 differences\n"
 
 
@@ -72,7 +72,7 @@ def test_a_verdict_that_was_tampered_with_is_reported(problems: Path, capsys, tm
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         "line 1, problem double: turn 1, public_tests[1]: recorded accepted, judged wrong answer",
-        "1 episodes, 2 turns, 1 differences",
+        "1 episode, 2 turns, 1 difference",
     ]
     (outcome,) = read_lines(target)
     assert outcome["differences"] == [
@@ -188,7 +188,7 @@ def test_a_record_that_cannot_be_judged_is_an_error_and_the_rest_goes_on(
 
     printed = capsys.readouterr().out
     assert message in printed
-    assert "1 episodes, 2 turns, 0 differences; 1 records could not be judged" in printed
+    assert "1 episode, 2 turns, 0 differences; 1 record could not be judged" in printed
 
 
 def test_without_problems_the_record_says_which(tmp_path: Path, capsys):
@@ -200,7 +200,17 @@ def test_without_problems_the_record_says_which(tmp_path: Path, capsys):
     path = write_lines(tmp_path / "episodes.jsonl", [line])
 
     assert cli.main(["judge", "--replay", str(path), "--workers", "2"]) == 0
-    assert capsys.readouterr().out == "1 episodes, 1 turns, 0 differences\n"
+    assert capsys.readouterr().out == "1 episode, 1 turn, 0 differences\n"
+
+
+def test_records_of_an_own_file_ask_for_the_file(problems: Path, capsys):
+    path = write_lines(problems.parent / "episodes.jsonl", [record(problems, DOUBLE)])
+
+    assert cli.main(["judge", "--replay", str(path), "--workers", "2"]) == 1
+
+    printed = capsys.readouterr().out
+    assert "give the problems' file as PROBLEMS." in printed
+    assert "data fetch" not in printed
 
 
 @pytest.mark.parametrize("option", [["--all-tests"], ["--judging", "strict"]])

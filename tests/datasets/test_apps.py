@@ -9,8 +9,9 @@ import pytest
 
 import codefeedback_env  # noqa: F401 -- registers the environments
 from codefeedback_env.datasets.apps import load_apps
+from codefeedback_env.datasets.fetch import HUB_DATASETS, MANUAL_DATASETS
 from codefeedback_env.datasets.problem_set import ProblemSet
-from codefeedback_env.errors import DatasetError, DatasetNotFoundError
+from codefeedback_env.errors import DatasetError, DatasetNotFoundError, UnknownNameError
 from codefeedback_env.languages import Submission
 from codefeedback_env.make import load_problems
 from codefeedback_env.problem import FunctionStyle, FunctionTask, TestCase
@@ -98,10 +99,10 @@ def test_blank_tests_are_no_tests(write_rows: WriteRows, blank: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"question": ...}, "field 'question': is missing"),
-        ({"question": 3}, "field 'question': is 3; it must be a string"),
-        ({"input_output": "{"}, "field 'input_output': is not valid JSON"),
-        ({"input_output": 5}, "field 'input_output': is 5; it must be a string"),
+        ({"question": ...}, "field 'question' is missing"),
+        ({"question": 3}, "field 'question' is 3; it must be a string"),
+        ({"input_output": "{"}, "field 'input_output' is not valid JSON"),
+        ({"input_output": 5}, "field 'input_output' is 5; it must be a string"),
         ({"input_output": "[1]"}, "'input_output': its JSON is not an object"),
         ({"input_output": '{"inputs": []}'}, "'outputs' is missing or no list"),
         ({"input_output": '{"inputs": ["1"], "outputs": []}'}, "has 1 inputs, but 0 outputs"),
@@ -113,7 +114,7 @@ def test_blank_tests_are_no_tests(write_rows: WriteRows, blank: Any) -> None:
         ({"input_output": '{"fn_name": "f(", "inputs": [], "outputs": []}'}, "fn_name is 'f('"),
         ({"input_output": f'{{"inputs": [{"1" * 200_001}]}}'}, "an integer of 200001 digits"),
         ({"input_output": "[" * 200_000}, "nested too deeply"),
-        ({"problem_id": [1]}, "field 'problem_id': is [1]; it must be a number"),
+        ({"problem_id": [1]}, "field 'problem_id' is [1]; it must be a number"),
     ],
 )
 def test_a_wrong_field_is_named_with_file_and_row(
@@ -188,9 +189,7 @@ def test_the_authors_folders_give_the_same_problems_as_rows(
 def test_damaged_metadata_names_the_folder(tmp_path: Path) -> None:
     write_folders(tmp_path, [row()])
     (tmp_path / "0000" / "metadata.json").write_text("{")
-    with pytest.raises(
-        DatasetError, match=r"0000, row 1, field 'metadata.json': is not valid JSON"
-    ):
+    with pytest.raises(DatasetError, match=r"0000, row 1, field 'metadata.json' is not valid JSON"):
         load_apps(tmp_path)
 
 
@@ -249,8 +248,31 @@ def test_without_data_the_error_says_where_it_was_looked_for_and_how_to_get_it(
     monkeypatch.setenv("CODEFEEDBACK_DATA", str(tmp_path))
     with pytest.raises(DatasetNotFoundError) as caught:
         load_problems(name)
-    for part in (f"split '{split}'", str(tmp_path / name), "Get it from its authors", "path="):
+    how = (
+        f"Get it with `codefeedback data fetch {name}`"
+        if name in HUB_DATASETS
+        else f"Download it from {MANUAL_DATASETS[name].origin} and put it there"
+    )
+    for part in (f"split '{split}'", str(tmp_path / name), f"{split}.jsonl", how, "path="):
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "message"),
+    [
+        ("apps", "trian", "unknown split of APPS 'trian'; did you mean 'train'? Known: test, tr"),
+        ("live_code_bench", "release_v7", "did you mean 'release_v6'?"),
+        ("human_eval_plus", "train", "unknown split of HumanEval+ 'train'. Known: test."),
+        ("code_contests", "bundeld", "did you mean 'bundled'? Known: bundled, test, train, valid"),
+    ],
+)
+def test_a_split_that_does_not_exist_is_named_with_those_that_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, split: str, message: str
+) -> None:
+    monkeypatch.setenv("CODEFEEDBACK_DATA", str(tmp_path))
+    with pytest.raises(UnknownNameError) as caught:
+        load_problems(name, split=split)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -318,7 +340,7 @@ def test_in_mapcoders_layout_a_single_argument_may_have_several_lines(
 
 
 def test_mapcoders_layout_needs_a_function(write_rows: WriteRows) -> None:
-    with pytest.raises(DatasetError, match="field 'starter_code': defines no function"):
+    with pytest.raises(DatasetError, match="field 'starter_code' defines no function"):
         load_apps(write_rows([mapcoder_row(starter_code="x = 1")]))
 
 

@@ -215,14 +215,14 @@ def test_a_row_that_cannot_be_read_is_still_an_error_of_its_own(
     rows = [make_row(), make_row(name="bad", time_limit={"seconds": -1}), make_row(name="good")]
     problems = built(write_rows(rows))
     assert problems["good"].id == "good"
-    with pytest.raises(DatasetError, match=r"row 2, field 'time_limit': is -1\.0 seconds"):
+    with pytest.raises(DatasetError, match=r"row 2, field 'time_limit' is -1\.0 seconds"):
         _ = problems["bad"]
 
 
 def test_a_row_without_a_summary_is_an_error_that_names_it(
     make_row: MakeRow, write_rows: WriteRows
 ) -> None:
-    with pytest.raises(DatasetError, match=r"row 2, field 'name': is missing"):
+    with pytest.raises(DatasetError, match=r"row 2, field 'name' is missing"):
         built(write_rows([make_row(), make_row(name=...)]))
 
 

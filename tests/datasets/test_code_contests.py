@@ -97,8 +97,8 @@ def test_lists_of_objects_are_read_like_parallel_lists(load: Load, make_row: Mak
     assert listed.wrong_programs(name) == parallel.wrong_programs(name)
 
 
-def test_only_name_statement_and_pools_are_required(load: Load, make_row: MakeRow) -> None:
-    needed = ("name", "description", "public_tests", "private_tests", "generated_tests")
+def test_only_name_statement_and_two_pools_are_required(load: Load, make_row: MakeRow) -> None:
+    needed = ("name", "description", "public_tests", "private_tests")
     problems = load(**dict.fromkeys(set(make_row()) - set(needed), ...))
     problem = problems[0]
     assert problem.private_tests
@@ -233,12 +233,12 @@ def test_names_lose_outer_blanks_and_later_repetitions_get_a_number(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": ...}, "field 'name': is missing; it must be a string"),
-        ({"name": " "}, "field 'name': is blank"),
-        ({"name": 3}, "field 'name': is 3; it must be a string"),
-        ({"description": None}, "field 'description': is null; it must be a string"),
-        ({"public_tests": ...}, "field 'public_tests': is missing"),
-        ({"private_tests": "2"}, "field 'private_tests': is '2'; it must be an object of lists"),
+        ({"name": ...}, "field 'name' is missing; it must be a string"),
+        ({"name": " "}, "field 'name' is blank"),
+        ({"name": 3}, "field 'name' is 3; it must be a string"),
+        ({"description": None}, "field 'description' is null; it must be a string"),
+        ({"public_tests": ...}, "field 'public_tests' is missing"),
+        ({"private_tests": "2"}, "field 'private_tests' is '2'; it must be an object of lists"),
         (
             {"private_tests": {"input": ["1", "2"], "output": ["1"]}},
             "field 'private_tests': its lists differ in length: {'input': 2, 'output': 1}",
@@ -247,7 +247,7 @@ def test_names_lose_outer_blanks_and_later_repetitions_get_a_number(
             {"private_tests": {"input": ["1", "2"], "output": ["1", 2]}},
             "field 'private_tests': 'output' of entry 2 is 2, not str",
         ),
-        ({"private_tests": {"output": ["1"]}}, "field 'private_tests': is {'output': ['1']}; it m"),
+        ({"private_tests": {"output": ["1"]}}, "field 'private_tests' is {'output': ['1']}; it m"),
         (
             {"private_tests": {"input": ["1"]}},
             "field 'private_tests': 'output' is None; it must be a list",
@@ -257,18 +257,18 @@ def test_names_lose_outer_blanks_and_later_repetitions_get_a_number(
             {"generated_tests": [{"input": "1"}]},
             "field 'generated_tests': 'output' of entry 1 is None, not str",
         ),
-        ({"difficulty": "A"}, "field 'difficulty': is 'A'; it must be a number"),
-        ({"difficulty": 1.5}, "field 'difficulty': is 1.5; it must be a whole number"),
-        ({"source": True}, "field 'source': is True; it must be a number"),
-        ({"cf_tags": "math"}, "field 'cf_tags': is 'math'; it must be a list of strings"),
+        ({"difficulty": "A"}, "field 'difficulty' is 'A'; it must be a number"),
+        ({"difficulty": 1.5}, "field 'difficulty' is 1.5; it must be a whole number"),
+        ({"source": True}, "field 'source' is True; it must be a number"),
+        ({"cf_tags": "math"}, "field 'cf_tags' is 'math'; it must be a list of strings"),
         ({"cf_tags": ["math", 1]}, "field 'cf_tags': entry 2 is 1, not a string"),
-        ({"time_limit": "2 seconds"}, "field 'time_limit': is '2 seconds'; it must be a number"),
-        ({"time_limit": -1}, "field 'time_limit': is -1 seconds; it must not be negative"),
-        ({"time_limit": float("nan")}, "field 'time_limit': is nan; it must be finite"),
-        ({"time_limit": {"seconds": "2"}}, "field 'time_limit.seconds': is '2'; it must be a num"),
-        ({"memory_limit_bytes": -5}, "field 'memory_limit_bytes': is -5, less than 0"),
+        ({"time_limit": "2 seconds"}, "field 'time_limit' is '2 seconds'; it must be a number"),
+        ({"time_limit": -1}, "field 'time_limit' is -1 seconds; it must not be negative"),
+        ({"time_limit": float("nan")}, "field 'time_limit' is nan; it must be finite"),
+        ({"time_limit": {"seconds": "2"}}, "field 'time_limit.seconds' is '2'; it must be a num"),
+        ({"memory_limit_bytes": -5}, "field 'memory_limit_bytes' is -5, less than 0"),
         ({"is_description_translated": "no"}, "'no'; it must be true or false"),
-        ({"checker": 1}, "field 'checker': is 1; it must be a string"),
+        ({"checker": 1}, "field 'checker' is 1; it must be a string"),
     ],
 )
 def test_a_wrong_field_is_named_with_file_and_row(
@@ -296,7 +296,7 @@ def test_a_file_that_changed_since_it_was_opened_is_refused(
     problems = load_code_contests(write_rows([make_row(name="a"), make_row(name="b")]))
     pickled = pickle.dumps(problems)
     write_rows([make_row(name="b"), make_row(name="a")])
-    with pytest.raises(DatasetError, match=r"row 1, field 'name': is 'b', but was 'a' before"):
+    with pytest.raises(DatasetError, match=r"row 1, field 'name' is 'b', but was 'a' before"):
         _ = pickle.loads(pickled)["a"]
 
 
@@ -417,6 +417,7 @@ def test_without_data_the_error_says_how_to_get_it(
     message = str(caught.value)
     for part in (
         "split 'valid'",
+        "looked for valid.jsonl, valid.jsonl.gz and valid-*.parquet",
         str(tmp_path / "code_contests"),
         "codefeedback data fetch code_contests",
         "path=",
@@ -534,3 +535,23 @@ def test_the_papers_filter_keeps_real_rows_with_public_and_private_tests(
 ) -> None:
     # 1528_A and 1475_C from Codeforces and the two CodeChef rows have no private tests.
     assert len(real_problems.filter(PROBLEM_FILTERS["paper"])) == 36
+
+
+# Files of one's own
+
+
+def test_generated_tests_may_be_left_out(make_row: MakeRow, write_rows: WriteRows) -> None:
+    row = make_row()
+    del row["generated_tests"]
+    problems = load_code_contests(write_rows([row]))
+    (problem,) = problems
+    assert (len(problem.private_tests), problem.generated_tests) == (2, ())
+    assert problems.summaries[0].num_generated_tests == 0
+
+
+def test_a_file_may_be_called_something_else_than_code_contests(
+    make_row: MakeRow, write_rows: WriteRows
+) -> None:
+    problems = load_code_contests(write_rows([make_row()]), "custom", name="custom")
+    assert problems.name == "custom"
+    assert problems[problems.ids[0]].source["dataset"] == "custom"

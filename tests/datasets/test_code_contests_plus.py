@@ -87,13 +87,13 @@ def test_a_configuration_is_found_in_a_directory(tmp_path: Path, name: str) -> N
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"test_cases": ...}, "field 'test_cases': is missing or null; the configurations with"),
+        ({"test_cases": ...}, "field 'test_cases' is missing or null; the configurations with"),
         ({"test_cases": [{"input": "1"}]}, "field 'test_cases': 'output' of entry 1 is None"),
-        ({"id": None}, "field 'id': is null"),
-        ({"description": ""}, "field 'description': is blank"),
-        ({"time_limit": "fast"}, "field 'time_limit': is 'fast'"),
-        ({"memory_limit": "9" * 5000 + " MB"}, "field 'memory_limit': is a number of 5000 digits"),
-        ({"time_limit": "9" * 5000}, "field 'time_limit': is a number of 5000 digits"),
+        ({"id": None}, "field 'id' is null"),
+        ({"description": ""}, "field 'description' is blank"),
+        ({"time_limit": "fast"}, "field 'time_limit' is 'fast'"),
+        ({"memory_limit": "9" * 5000 + " MB"}, "field 'memory_limit' is a number of 5000 digits"),
+        ({"time_limit": "9" * 5000}, "field 'time_limit' is a number of 5000 digits"),
     ],
 )
 def test_a_wrong_field_is_named_with_file_and_row(

@@ -41,28 +41,37 @@ def test_what_is_written_is_read_again():
 
 
 def test_known_bad_problems_are_left_out_by_default_and_none_keeps_everything(rows):
-    assert load_problems(path=rows).ids == ("a", "b", "c")
-    assert load_problems(path=rows, exclude=None).ids == ("a", "b", "c", min(KNOWN))
+    assert load_problems("code_contests", path=rows).ids == ("a", "b", "c")
+    assert load_problems("code_contests", path=rows, exclude=None).ids == (
+        "a",
+        "b",
+        "c",
+        min(KNOWN),
+    )
 
 
 def test_a_list_in_a_file_applies_to_the_splits_it_names(rows, list_file):
-    assert load_problems(path=rows, exclude=list_file).ids == ("b", "c", min(KNOWN))
-    as_train = load_problems(path=rows, split="train", exclude=str(list_file))
+    assert load_problems("code_contests", path=rows, exclude=list_file).ids == (
+        "b",
+        "c",
+        min(KNOWN),
+    )
+    as_train = load_problems("code_contests", path=rows, split="train", exclude=str(list_file))
     assert as_train.ids == ("c", min(KNOWN))
 
 
 def test_ids_are_left_out_and_unknown_ones_are_an_error(rows):
-    assert load_problems(path=rows, exclude=["a", "c"]).ids == ("b", min(KNOWN))
+    assert load_problems("code_contests", path=rows, exclude=["a", "c"]).ids == ("b", min(KNOWN))
     with pytest.raises(ConfigError, match=r"1 problems that are not in code_contests .*'z'"):
-        load_problems(path=rows, exclude={"a", "z"})
+        load_problems("code_contests", path=rows, exclude={"a", "z"})
 
 
 def test_the_number_of_excluded_problems_is_told_and_survives_filter_and_shard(rows):
-    problems = load_problems(path=rows)
+    problems = load_problems("code_contests", path=rows)
     assert problems.num_excluded == 1
     assert "3 problems, 1 excluded, " in repr(problems)
     assert problems.filter(lambda s: s.id != "a").shard(0, 2).num_excluded == 1
-    everything = load_problems(path=rows, exclude=None)
+    everything = load_problems("code_contests", path=rows, exclude=None)
     assert everything.num_excluded == 0
     assert "excluded" not in repr(everything)
     assert everything.fingerprint != problems.fingerprint
@@ -79,7 +88,7 @@ def test_the_option_reaches_single_and_vector_environments(rows):
 
 
 def test_a_problem_set_is_left_as_it_is_unless_something_is_named(rows):
-    problems = load_problems(path=rows, exclude=None)
+    problems = load_problems("code_contests", path=rows, exclude=None)
     assert load_problems(problems) is problems
     assert make_rules(dataset=problems).problems is problems
     assert load_problems(problems, exclude=["a"]).ids == ("b", "c", min(KNOWN))
@@ -107,7 +116,7 @@ def test_a_file_that_is_no_list_is_an_error(text, message):
 
 def test_a_missing_file_is_an_error_that_names_the_choices(rows, tmp_path):
     with pytest.raises(ConfigError, match="'known-bad', None, the path"):
-        load_problems(path=rows, exclude=tmp_path / "nothing.toml")
+        load_problems("code_contests", path=rows, exclude=tmp_path / "nothing.toml")
 
 
 def test_shipped_lists_are_of_known_datasets_and_say_why():
@@ -131,7 +140,9 @@ def test_a_dataset_without_a_list_loses_nothing(add_set):
 
 @pytest.mark.sandbox
 def test_shipped_entries_hold_on_real_rows(judge, sample_data):
-    problems = load_problems(path=sample_data / "codecontests_test_sample.jsonl.gz", exclude=None)
+    problems = load_problems(
+        "code_contests", path=sample_data / "codecontests_test_sample.jsonl.gz", exclude=None
+    )
     listed = [e for e in known_bad("code_contests").entries if e.problem_id in problems]
     assert listed
     for entry in listed:
@@ -145,7 +156,9 @@ def test_shipped_entries_hold_on_real_rows(judge, sample_data):
 def test_a_program_rejected_for_the_case_of_its_output_proves_nothing_about_tests(
     judge, sample_data
 ):
-    problems = load_problems(path=sample_data / "codecontests_test_sample.jsonl.gz", exclude=None)
+    problems = load_problems(
+        "code_contests", path=sample_data / "codecontests_test_sample.jsonl.gz", exclude=None
+    )
     # It prints Yes and No where the statement has YES and NO, and is right otherwise.
     found = start_problem(problems, "1041_E. Tree Reconstruction", judge, None)().findings
     assert "wrong program that is a right one" in [finding.flag for finding in found]

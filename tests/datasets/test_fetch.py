@@ -5,9 +5,15 @@ from typing import Any
 import pytest
 
 from codefeedback_env.datasets.code_contests import load_code_contests
-from codefeedback_env.datasets.fetch import HUB_DATASETS, ROWS_PER_GROUP, data_directory, fetch
-from codefeedback_env.errors import DatasetError, UnknownNameError
-from codefeedback_env.make import load_problems
+from codefeedback_env.datasets.fetch import (
+    HUB_DATASETS,
+    MANUAL_DATASETS,
+    ROWS_PER_GROUP,
+    data_directory,
+    fetch,
+)
+from codefeedback_env.errors import ConfigError, DatasetError, UnknownNameError
+from codefeedback_env.make import DATASETS, load_problems
 from codefeedback_env.problem import Pool
 
 datasets = pytest.importorskip("datasets")
@@ -239,3 +245,18 @@ def test_every_dataset_of_the_hub_is_fetched_to_where_its_loader_looks(
     (problem,) = load_problems(name, split=split)
     assert tuple(len(problem.tests(pool)) for pool in Pool) == num_tests
     assert name != "apps" or problem.id == "7"
+
+
+def test_every_dataset_is_fetched_or_downloaded_by_hand() -> None:
+    assert sorted([*HUB_DATASETS, *MANUAL_DATASETS]) == sorted(DATASETS)
+
+
+@pytest.mark.parametrize("name", MANUAL_DATASETS)
+def test_what_must_be_downloaded_by_hand_is_said_with_its_place(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODEFEEDBACK_DATA", str(tmp_path))
+    with pytest.raises(ConfigError, match=f"{name} cannot be fetched. Download it from") as caught:
+        fetch(name)
+    for part in (MANUAL_DATASETS[name].origin, str(tmp_path / name), "give path= the file"):
+        assert part in str(caught.value)

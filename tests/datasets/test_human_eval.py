@@ -213,15 +213,15 @@ def test_inputs_may_be_json_with_infinite_and_huge_numbers(write_rows: WriteRows
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"test": ...}, "field 'test': is missing, and there is no base_input either"),
-        ({"test": "def check("}, "field 'test': cannot be taken apart: not valid Python"),
-        ({"test": "x = 1"}, "field 'test': cannot be taken apart: there is no function"),
-        ({"prompt": 1}, "field 'prompt': is 1; it must be a string"),
-        ({"entry_point": None}, "field 'entry_point': is null"),
-        ({"plus_input": 3}, "field 'plus_input': is 3"),
-        ({"plus_input": "[[1]"}, "field 'plus_input': is not valid JSON"),
+        ({"test": ...}, "field 'test' is missing, and there is no base_input either"),
+        ({"test": "def check("}, "field 'test' cannot be taken apart: not valid Python"),
+        ({"test": "x = 1"}, "field 'test' cannot be taken apart: there is no function"),
+        ({"prompt": 1}, "field 'prompt' is 1; it must be a string"),
+        ({"entry_point": None}, "field 'entry_point' is null"),
+        ({"plus_input": 3}, "field 'plus_input' is 3"),
+        ({"plus_input": "[[1]"}, "field 'plus_input' is not valid JSON"),
         ({"plus_input": [1]}, "field 'plus_input': entry 1 is a int; it must be a list"),
-        ({"plus_input": [[1]], "atol": "0"}, "field 'atol': is '0'; it must be a number"),
+        ({"plus_input": [[1]], "atol": "0"}, "field 'atol' is '0'; it must be a number"),
     ],
 )
 def test_a_wrong_field_is_named_with_file_and_row(

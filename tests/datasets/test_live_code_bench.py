@@ -100,15 +100,15 @@ class Evil:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"question_id": ...}, "field 'question_id': is missing"),
-        ({"public_test_cases": None}, "field 'public_test_cases': is missing or blank"),
-        ({"public_test_cases": "["}, "field 'public_test_cases': is not valid JSON"),
+        ({"question_id": ...}, "field 'question_id' is missing"),
+        ({"public_test_cases": None}, "field 'public_test_cases' is missing or blank"),
+        ({"public_test_cases": "["}, "field 'public_test_cases' is not valid JSON"),
         ({"public_test_cases": "{}"}, "field 'public_test_cases': its JSON is not a list"),
         ({"public_test_cases": '[{"input": "1"}]'}, "field 'public_test_cases': test 1 must be an"),
         ({"public_test_cases": stored("1>2", kind="x")}, "test 1 must be an object"),
         ({"private_test_cases": "[1]"}, "field 'private_test_cases': test 1 must be an object"),
-        ({"private_test_cases": packed("[")}, "field 'private_test_cases': is not valid JSON"),
-        ({"private_test_cases": "a"}, "'private_test_cases': cannot be unpacked: not valid base64"),
+        ({"private_test_cases": packed("[")}, "field 'private_test_cases' is not valid JSON"),
+        ({"private_test_cases": "a"}, "'private_test_cases' cannot be unpacked: not valid base64"),
         ({"private_test_cases": packed("x" * 99)[:-8]}, "cannot be unpacked: cannot be decompr"),
         ({"private_test_cases": base64.b64encode(b"x").decode()}, "cannot be decompressed"),
         ({"private_test_cases": packed(Evil())}, "asks for builtins.print, which is refused"),
@@ -125,8 +125,8 @@ class Evil:
             {"public_test_cases": stored("1>2", kind="functional"), "private_test_cases": ""},
             "field 'metadata': func_name is None",
         ),
-        ({"contest_date": "May"}, "field 'contest_date': is 'May', no ISO date"),
-        ({"contest_date": ...}, "field 'contest_date': is missing"),
+        ({"contest_date": "May"}, "field 'contest_date' is 'May', no ISO date"),
+        ({"contest_date": ...}, "field 'contest_date' is missing"),
     ],
 )
 def test_a_wrong_field_is_named_with_file_and_row(

@@ -115,15 +115,15 @@ def test_no_tags(write_rows: WriteRows, tags: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"time_limit": "soon"}, "field 'time_limit': is 'soon'; it must be a number with one of"),
-        ({"time_limit": "1 hour"}, "field 'time_limit': is '1 hour'"),
-        ({"time_limit": [1]}, "field 'time_limit': is [1]"),
-        ({"memory_limit": "1 second"}, "field 'memory_limit': is '1 second'"),
-        ({"memory_limit": -1}, "field 'memory_limit': is -1, less than 0"),
-        ({"tags": "__import__('os')"}, "field 'tags': is no Python list of strings"),
-        ({"tags": "[1]"}, "field 'tags': is '[1]'; it must be"),
-        ({"tags": "['a'"}, "field 'tags': is no Python list of strings"),
-        ({"tags": 1}, "field 'tags': is 1; it must be a string"),
+        ({"time_limit": "soon"}, "field 'time_limit' is 'soon'; it must be a number with one of"),
+        ({"time_limit": "1 hour"}, "field 'time_limit' is '1 hour'"),
+        ({"time_limit": [1]}, "field 'time_limit' is [1]"),
+        ({"memory_limit": "1 second"}, "field 'memory_limit' is '1 second'"),
+        ({"memory_limit": -1}, "field 'memory_limit' is -1, less than 0"),
+        ({"tags": "__import__('os')"}, "field 'tags' is no Python list of strings"),
+        ({"tags": "[1]"}, "field 'tags' is '[1]'; it must be"),
+        ({"tags": "['a'"}, "field 'tags' is no Python list of strings"),
+        ({"tags": 1}, "field 'tags' is 1; it must be a string"),
     ],
 )
 def test_a_wrong_field_is_named_with_file_and_row(

@@ -46,6 +46,17 @@ def double(x):
     os.write(1, data + struct.pack("<Q8s", len(data), b"\\x00result\\x00"))
     os._exit(0)
 """
+FORGED_VALUE = """
+import os, struct
+def double(x):
+    data = {data}
+    os.write(1, data + struct.pack("<Q8s", len(data), b"\\x00result\\x00"))
+    os._exit(0)
+"""
+EQUAL_HASHES = """b"Sm" + struct.pack("<I", 20_000) + b"".join(
+        b"i" + struct.pack("<I", 12) + (k * (2**61 - 1)).to_bytes(12, "little")
+        for k in range(20_000)
+    )"""
 FRAMES = """
 import sys, gc
 def double(x):
@@ -108,6 +119,19 @@ ATTACKS: dict[str, tuple[str, frozenset[Verdict]]] = {
     "patched builtins": (PATCHED_BUILTINS, NOT_ACCEPTED),
     "patched frames and modules": (FRAMES, NOT_ACCEPTED),
     "forged result": (FORGED_RESULT, NOT_ACCEPTED),
+    "forged iterator": (
+        FORGED_VALUE.format(data="b'lm' + struct.pack('<I', 1) + b'Im' + bytes(4)"),
+        RUNTIME,
+    ),
+    "forged set of equal hashes": (FORGED_VALUE.format(data=EQUAL_HASHES), RUNTIME),
+    "long forged error": (
+        "import os, struct\nfrom codefeedback_env.sandbox.zygote import values\n"
+        "def double(x):\n    text = b's' + struct.pack('<I', 16 << 20) + b'x' * (16 << 20)\n"
+        "    parts = map(values.encode, ('raised', 'ValueError', ()))\n"
+        "    data = b'tm' + struct.pack('<I', 4) + b''.join(parts) + text\n"
+        "    values.encode = lambda *a: data\n    raise ValueError",
+        RUNTIME,
+    ),
     "closes every descriptor": (
         f"import os\ndef double(x):\n    {EVERY_DESCRIPTOR.format(action='os.close(fd)')}",
         NOT_ACCEPTED,
@@ -191,6 +215,35 @@ def own_judge(request) -> Iterator[Judge]:
         ]
     yield judge
     judge.close()
+
+
+SWALLOWING = {
+    "map": "assert all(map(lambda case: double(case[0]) == case[1], [(1, 2), (2, 4)]))",
+    "zip": "for got, wanted in zip(map(double, [1, 2]), [2, 4]):\n    assert got == wanted",
+    "getitem": (
+        "class Doubles:\n    def __getitem__(self, i): return double(i)\n"
+        "for i, number in enumerate(Doubles()):\n    assert number == 2 * i\n    if i == 9: break"
+    ),
+    "hasattr": (
+        "class A:\n    @property\n    def twice(self): return double(1)\n"
+        "assert not hasattr(A(), 'twice') or A().twice == 2"
+    ),
+    "length hint": (
+        "class A:\n    def __len__(self): return double(1)\n"
+        "    def __iter__(self): return iter('ab')\nassert list(A()) == ['a', 'b']"
+    ),
+}
+
+
+@pytest.mark.parametrize("test", SWALLOWING.values(), ids=SWALLOWING)
+def test_error_that_the_test_does_not_notice_is_no_pass(own_judge, test):
+    problem = asserts_problem("double", test)
+    assert judge_with(own_judge, problem, RIGHT).verdicts == [Verdict.ACCEPTED]
+    for error in (StopIteration, StopAsyncIteration, IndexError, AttributeError, TypeError):
+        source = f"class Own({error.__name__}): pass\ndef double(x): raise Own"
+        judged = judge_with(own_judge, problem, source)
+        assert judged.verdicts == [Verdict.RUNTIME_ERROR], error
+        assert judged.stderr[0].endswith("Own\n")
 
 
 def held(judge: Judge) -> tuple[set[int], int]:

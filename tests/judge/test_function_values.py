@@ -167,12 +167,59 @@ def test_unhashable_keys_and_impossible_ranges_are_refused():
         decode(b"r" + number * 3)
 
 
+@pytest.mark.parametrize("make", [set, frozenset, dict.fromkeys])
+def test_keys_of_equal_hashes_are_bounded(make):
+    prime = 2**61 - 1  # hash() of an int is its remainder
+    keys = [number * prime for number in range(1, 66)]
+    assert len(set(map(hash, keys))) == 1
+    assert decode(encode(make(keys[:64]))) == make(keys[:64])
+    with pytest.raises(ValueTransferError, match="more than 64 keys have the same hash"):
+        decode(encode(make([*keys, *range(10**4)])))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [2**exponent for exponent in range(3900)],
+        [2.0**exponent for exponent in range(-1074, 1024)],
+        [-1, -2, *range(10**5)],
+        [(row, column) for row in range(100) for column in range(100)],
+        [*map(str, range(10**4)), *map(float, range(10**4))],
+    ],
+)
+def test_honest_keys_differ_in_their_hashes(keys):
+    assert decode(encode(set(keys))) == set(keys)
+
+
+@pytest.mark.parametrize("value", [iter([1]), [iter([1])], {1: (iter([]),)}])
+def test_iterators_are_refused_where_they_are_no_use(value):
+    with pytest.raises(ValueTransferError, match="iterator"):
+        decode(encode(value), iterators=False)
+
+
+def test_more_bytes_than_can_be_encoded_are_refused():
+    size = values.MAX_BYTES - 4
+    with pytest.raises(ValueTransferError, match="longer than 16 MiB"):
+        decode(b"b" + struct.pack("<I", size) + bytes(size))
+
+
+def test_connection_ends_with_a_message():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        exchange.send(ours.fileno(), 7, b"abc")
+        exchange.send_end(ours.fileno())
+        assert exchange.receive(theirs.fileno()) == (7, b"abc")
+        assert exchange.receive(theirs.fileno()) is None
+        theirs.close()
+        exchange.send_end(ours.fileno())
+
+
 def test_messages_keep_their_numbers_and_long_ones_are_refused():
     ours, theirs = socket.socketpair()
     with ours, theirs:
         exchange.send(ours.fileno(), 7, b"abc")
         assert exchange.receive(theirs.fileno()) == (7, b"abc")
-        ours.sendall(struct.pack("<QI", 1, 1 << 31))
+        ours.sendall(struct.pack("<QI", 1, values.MAX_BYTES + 1))
         with pytest.raises(ValueTransferError, match="too long"):
             exchange.receive(theirs.fileno())
         ours.sendall(b"half")

@@ -10,7 +10,14 @@ import pytest
 from function_problems import asserts_problem, call_problem, judge_with
 from test_judge import descendants, wait_until, worker_pids
 
-from codefeedback_env import SandboxError, SandboxUnavailableError, Submission, Verdict
+from codefeedback_env import (
+    Problem,
+    SandboxError,
+    SandboxUnavailableError,
+    Submission,
+    TestCase,
+    Verdict,
+)
 from codefeedback_env.checkers import Judging, checker_for
 from codefeedback_env.judge.judge import Judge
 from codefeedback_env.judge.protocol import Plan, Stage, pack
@@ -137,6 +144,87 @@ def test_exceptions_are_the_builtin_ones_for_the_test(judge):
     message = "try:\n    f(1)\nexcept ValueError as error:\n    assert error.args == ('no', [1])"
     program = "def f(x): raise ValueError('no', [1])"
     assert judge_with(judge, asserts_problem("f", message), program).verdicts == [ACCEPTED]
+
+
+CAUGHT = {
+    "try": "try:\n    f(1)\nexcept LookupError:\n    pass",
+    "try further up": "try:\n    [g(1) for g in (f,)]\nexcept LookupError:\n    pass",
+    "try in a function": (
+        "def raises(kind, g):\n    try:\n        g(1)\n    except kind:\n        return True\n"
+        "assert raises(LookupError, f) and raises(IndexError, lambda x: f(x))"
+    ),
+    "suppress": "import contextlib\nwith contextlib.suppress(LookupError):\n    f(1)",
+    "assertRaises": "import unittest\nunittest.TestCase().assertRaises(IndexError, f, 1)",
+    "with assertRaises": (
+        "import unittest\nwith unittest.TestCase().assertRaises(IndexError) as caught:\n    f(1)\n"
+        "assert caught.exception.args == ('no',)"
+    ),
+    "context manager": (
+        "import contextlib\n@contextlib.contextmanager\ndef catching():\n    try:\n        yield\n"
+        "    except IndexError:\n        pass\nwith catching():\n    f(1)"
+    ),
+}
+
+
+@pytest.mark.parametrize("test", CAUGHT.values(), ids=CAUGHT)
+def test_test_may_catch_what_the_program_raises(judge, test):
+    problem = asserts_problem("f", test)
+    source = "def f(x): raise IndexError('no')"
+    assert judge_with(judge, problem, source).verdicts == [ACCEPTED]
+
+
+def test_giant_result_that_stops_the_test_is_the_programs_fault(judge):
+    giant = "def f(x): return '\\x01' * (8 << 20)"
+    tests = {
+        "assert f(1) == 2, f'got {f(1)!r}'": WRONG,
+        "assert {2: 1}[f(1)] == 1": RUNTIME_ERROR,
+        "print(*[f(1)] * 9)\nassert f(1) == 2": RUNTIME_ERROR,  # more than any output may be
+    }
+    problem = asserts_problem("f", *tests)
+    judged = judge_with(judge, problem, giant)
+    assert judged.verdicts == [*tests.values()]
+    assert max(map(len, judged.stderr)) <= 64 << 10
+    assert judge_with(judge, problem, "def f(x): return 2").verdicts == [ACCEPTED] * 3
+
+
+def test_test_that_prints_too_much_by_itself_is_broken(judge):
+    problem = asserts_problem("f", "for _ in range(99):\n    print('x' * 10**6)\nassert f(1) == 1")
+    with pytest.raises(SandboxError, match="ended without a result"):
+        judge_with(judge, problem, "def f(x): return x")
+
+
+def test_program_does_not_wait_for_the_explanation(judge):
+    """These lists keep ``difflib`` busy for minutes."""
+    test = "print('x' * 10**5)\nassert f(1) == [str(i % 7) * 30 for i in range(3000)]"
+    problem = asserts_problem("f", test)
+    stage = Stage(pool=Pool.PUBLIC, max_failures=1, keep_output=True)
+    packed = pack(problem, judging=Judging.STRICT, checker=checker_for(problem, Judging.STRICT))
+    source = "def f(x): return [str(i % 5) * 31 for i in range(3000)]"
+    begin = time.monotonic()
+    report = judge.judge(packed, Submission("python3", source), Plan(stages=(stage,)))
+    (result,) = report.reports[Pool.PUBLIC].results
+    assert (result.verdict, result.stderr) == (WRONG, "AssertionError")
+    assert result.wall_time_s < 5
+    assert time.monotonic() - begin < 10
+
+
+def test_stderr_is_written_line_by_line(judge):
+    source = "import os, sys\ndef f(x):\n    print('here', file=sys.stderr)\n    os._exit(3)"
+    judged = judge_with(judge, call_problem("f", ("1", "1")), source)
+    assert (judged.verdicts, judged.stderr) == ([RUNTIME_ERROR], ["here\n"])
+
+
+def test_functions_may_be_nested_deeper_than_calls(judge):
+    source = f"x = {'lambda: ' * 1500}1\ndef f(x): return x"
+    assert judge_with(judge, call_problem("f", ("1", "1")), source).verdicts == [ACCEPTED]
+
+
+@pytest.mark.parametrize("status", ["2**70", "-2**70", "2**63", "-1"])
+def test_exit_status_is_cut_as_python_does(judge, status):
+    program = f"import sys\nprint(1)\nsys.exit({status})"
+    problem = Problem(id="one", statement="Print 1.", public_tests=(TestCase("", "1"),))
+    assert judge_with(judge, problem, program).verdicts == [RUNTIME_ERROR]
+    assert judge_with(judge, problem, program.replace(status, "2**40")).verdicts == [ACCEPTED]
 
 
 def test_test_that_catches_everything_does_not_hide_the_end_of_the_program(judge):

@@ -13,13 +13,24 @@ from pathlib import Path
 
 import pytest
 from examples import ADD, ADD_PUBLIC_ONLY, ADD_WRONG, add_problem
+from function_problems import call_problem, judge_with
 
-from codefeedback_env import ConfigError, SandboxError, SandboxUnavailableError, Submission, Verdict
-from codefeedback_env.checkers import Judging, checker_for
+from codefeedback_env import (
+    ConfigError,
+    SandboxError,
+    SandboxUnavailableError,
+    Submission,
+    TestCase,
+    Verdict,
+)
+from codefeedback_env.checkers import Comparison, Judging, checker_for
 from codefeedback_env.judge import pool
+from codefeedback_env.judge.decide import with_source_lines
+from codefeedback_env.judge.function_rules import RULES
 from codefeedback_env.judge.judge import Judge
 from codefeedback_env.judge.protocol import JudgeReport, PackedProblem, Plan, Stage, pack
 from codefeedback_env.judge.shared import pool_for
+from codefeedback_env.judge.worker import SHOWN_OUTPUT_BYTES
 from codefeedback_env.problem import Pool, Problem
 
 pytestmark = pytest.mark.sandbox
@@ -166,6 +177,85 @@ def test_checker_that_raises_rejects(judge):
     assert verdicts(report)["public"] is Verdict.WRONG_ANSWER
 
 
+def test_fault_of_the_judge_over_a_submission_is_an_error_and_its_worker_goes_on(own_judge):
+    own_judge.info()
+    pids = worker_pids(own_judge)
+    broken = Comparison(tolerance="loose")  # which no number is compared with
+    with pytest.raises(SandboxError, match="the judge worker failed, see stderr: TypeError"):
+        submit(own_judge, "print(0.5)", checker=broken).result(timeout=60)
+    assert submit(own_judge, ADD).result(timeout=60).all_passed
+    assert worker_pids(own_judge) == pids
+
+
+class Unloadable:
+    """A checker that can be pickled, and no more."""
+
+    def __call__(self, stdin: bytes, expected: bytes, output: bytes) -> bool:
+        return True
+
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+def test_checker_that_cannot_be_loaded_is_an_error_and_its_worker_goes_on(own_judge):
+    with pytest.raises(SandboxError, match=r"the checker cannot be loaded.*ValueError"):
+        submit(own_judge, ADD, checker=Unloadable()).result(timeout=60)
+    assert submit(own_judge, ADD).result(timeout=60).all_passed
+
+
+def test_result_that_no_rule_can_compare_is_a_wrong_answer(own_judge):
+    own_judge.info()
+    pids = worker_pids(own_judge)
+    problem = call_problem("f", ("1", '{"2": 2}'), ("2", '{"2": 2}'), rule="apps")
+    # Python turns no integer of more than 4,300 digits into text.
+    source = "def f(x):\n    return {10**5000 if x == 1 else 2: 2}"
+    judged = judge_with(own_judge, problem, source)
+    assert judged.verdicts == [Verdict.WRONG_ANSWER, Verdict.ACCEPTED]
+    assert worker_pids(own_judge) == pids
+
+
+def test_rule_that_raises_rejects():
+    class Incomparable:
+        def __eq__(self, other: object) -> bool:
+            raise TypeError("not to be compared")
+
+    for rule in RULES.values():
+        assert rule(Incomparable(), 1) is False
+
+
+def test_long_outputs_are_compared_whole_and_sent_back_in_part(judge):
+    size = SHOWN_OUTPUT_BYTES + 10
+    tests = tuple(TestCase("", "x" * size + end + "\n") for end in "yz")
+    problem = Problem(id="long", statement="", public_tests=tests, time_limit_s=5.0)
+    plan = Plan(stages=(Stage(pool=Pool.PUBLIC, keep_output=True),))
+    source = f"print('x' * {size} + 'y')"
+    report = judge.judge(packed(problem), Submission("python3", source), plan)
+    right, wrong = report.reports[Pool.PUBLIC].results
+    assert (right.verdict, wrong.verdict) == (Verdict.ACCEPTED, Verdict.WRONG_ANSWER)
+    assert right.stdout == wrong.stdout == "x" * SHOWN_OUTPUT_BYTES + "[...]"
+
+
+def test_part_of_an_output_ends_with_a_whole_character(judge):
+    problem = Problem(id="a", statement="", public_tests=(TestCase("", ""),), time_limit_s=5.0)
+    plan = Plan(stages=(Stage(pool=Pool.PUBLIC, keep_output=True),))
+    for line, shown in (
+        ("b'a' + 'ä'.encode() * (2 << 20)", "a" + "ä" * (SHOWN_OUTPUT_BYTES // 2 - 1)),
+        ("bytes([255]) * (64 << 20)", "\ufffd" * SHOWN_OUTPUT_BYTES),
+    ):
+        source = f"import sys\nsys.stdout.buffer.write({line})"
+        report = judge.judge(packed(problem), Submission("python3", source), plan)
+        assert report.reports[Pool.PUBLIC].results[0].stdout == shown + "[...]"
+
+
+def test_source_lines_are_those_of_the_compiler_and_not_endless():
+    frame = '  File "solution.py", line {}, in <module>'
+    for source in ("a = '\x0c \x1c \x85 \u2028'\nb()\nc()", "a\r\nb()\r\nc()", "a\rb()\rc()"):
+        assert with_source_lines(frame.format(2), source) == frame.format(2) + "\n    b()"
+    long = with_source_lines("\n".join([frame.format(1)] * 3), "x = '" + "y" * 10**6 + "'")
+    assert long.split("\n")[1] == "    x = '" + "y" * 195
+    assert len(long) < 1000
+
+
 # Parallel and shared
 
 
@@ -266,6 +356,33 @@ def test_worker_killed_twice_over_a_submission_is_a_sandbox_error(own_judge):
     with pytest.raises(SandboxError, match="died 2 times"):
         future.result(timeout=60)
     assert submit(own_judge, ADD).result(timeout=60).all_passed
+
+
+def test_what_the_workers_are_is_known_while_they_are_all_dead(own_judge):
+    info = own_judge.info()
+    (pid,) = worker_pids(own_judge)
+    os.kill(pid, signal.SIGKILL)
+    assert wait_until(lambda: worker_pids(own_judge) != [pid])
+    assert own_judge.info() == info
+    assert submit(own_judge, ADD).result(timeout=60).all_passed
+
+
+def test_closing_ends_the_waiting_for_workers_that_are_not_ready(monkeypatch):
+    monkeypatch.setattr(pool, "_BOOT", "import time; time.sleep(2)")
+    workers = pool.WorkerPool(pool.PoolSettings("landlock", 1, None))
+    outcomes: list[str] = []
+
+    def ask() -> None:
+        try:
+            workers.info()
+        except SandboxError as error:
+            outcomes.append(str(error))
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    workers.close()
+    asking.join(10)
+    assert outcomes == ["the judge was closed before a worker was ready"]
 
 
 def test_who_hears_that_no_worker_starts_may_ask_the_judge_from_another_thread(monkeypatch):

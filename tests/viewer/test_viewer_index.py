@@ -1,3 +1,4 @@
+import gzip
 import json
 from pathlib import Path
 
@@ -162,6 +163,16 @@ def test_a_file_without_records_is_an_error_that_says_what_to_do(records: Path, 
 
     with pytest.raises(RecordError, match=message):
         EpisodeIndex([path])
+
+
+def test_a_compressed_file_is_called_so_and_none_of_its_bytes_are_shown(records: Path):
+    records.mkdir()
+    path = records / "episodes.jsonl.gz"
+    path.write_bytes(gzip.compress(episode("packed").to_json().encode()))
+
+    with pytest.raises(RecordError, match="it is compressed; unpack it first") as caught:
+        EpisodeIndex([path])
+    assert len(str(caught.value)) < len(str(path)) + 200
 
 
 def test_a_folder_without_records_is_an_error_that_says_how_to_get_some(records: Path):

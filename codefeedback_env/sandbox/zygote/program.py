@@ -41,14 +41,14 @@ def prepare_interpreter() -> None:
     """What scripts find and a bare interpreter lacks; once, before any program is known.
 
     Text streams as ``python -X utf8`` makes them for regular files, over descriptors 0 to 2, which
-    the test's own files may become later.
+    the test's own files may become later. Only stderr is written line by line.
     """
-    for fd, name, mode, errors in (
-        (0, "stdin", "r", "surrogateescape"),
-        (1, "stdout", "w", "surrogateescape"),
-        (2, "stderr", "w", "backslashreplace"),
+    for fd, name, mode, buffering, errors in (
+        (0, "stdin", "r", -1, "surrogateescape"),
+        (1, "stdout", "w", -1, "surrogateescape"),
+        (2, "stderr", "w", 1, "backslashreplace"),
     ):
-        stream = open(fd, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115 - stays open
+        stream = open(fd, mode, buffering, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115 - stays open
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
     for name in ("quit", "exit"):
@@ -202,10 +202,12 @@ def _let_open_find_the_standard_streams() -> None:
 
 def names_in(code: types.CodeType) -> set[str]:
     """Every name that code mentions, as a variable or an attribute."""
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names |= names_in(constant)
+    names: set[str] = set()
+    todo = [code]  # no recursion, since functions may be nested deeper than calls
+    while todo:
+        part = todo.pop()
+        names.update(part.co_names)
+        todo += [constant for constant in part.co_consts if isinstance(constant, types.CodeType)]
     return names
 
 
@@ -232,6 +234,7 @@ def _exit_status(end: SystemExit) -> int:
     if end.code is None:
         return 0
     if isinstance(end.code, int):
-        return end.code & 0xFF
+        fits_in_a_long = -(1 << 63) <= end.code < 1 << 63
+        return end.code & 0xFF if fits_in_a_long else 0xFF  # Python's -1 where it does not
     print(end.code, file=sys.stderr)
     return 1

@@ -3,12 +3,13 @@
 The test is trusted, the answers are not: they are plain values, read with ``values.decode``.
 """
 
+import _signal
 import builtins
 import dis
 import os
 import sys
 from collections.abc import Callable, Iterable
-from types import CodeType
+from types import CodeType, TracebackType
 from typing import Any
 
 from codefeedback_env.sandbox.zygote import exchange, explain, program, values
@@ -35,16 +36,20 @@ BROKEN = "broken"
 """The test failed before the program had a part in it."""
 
 MAX_DIGITS_SHOWN = 10_000
+MAX_TEXT_CHARS = 64 << 10
+EXPLAINING_CPU_TIME_S = 1.0
 _NUMBER_BYTES = 8
 _RAISABLE = {
     name: kind
     for name, kind in vars(builtins).items()
-    if isinstance(kind, type) and issubclass(kind, Exception)
+    if isinstance(kind, type)
+    and issubclass(kind, Exception)
+    and kind not in (StopIteration, StopAsyncIteration)  # iteration in the test would just end
 }
 
 
 class CandidateError(Exception):
-    """The program raised what is no builtin Exception."""
+    """The program raised what is no builtin Exception, or the end of an iteration."""
 
 
 class _LostError(BaseException):
@@ -85,16 +90,27 @@ def prepare(task: dict[str, Any], source: bytes) -> program.Run:
     explained = explain.compile_explaining(source, FILE_NAME) if task["explain"] else None
 
     def run(code: CodeType, namespace: dict[str, object]) -> int:
-        candidate = _Candidate(exchange.take_stdin(), keep_record=explained is not None)
+        connection = exchange.take_stdin()
+        candidate = _Candidate(connection, keep_record=explained is not None)
         outcome, text = _run_test(candidate, task["name"], setup, code, namespace)
-        exchange.write_result(values.encode((outcome, text)))
+        _write_result(outcome, text)
         if outcome == FAILED and explained is not None:
+            exchange.send_end(connection)  # the program's time is not for explanations
             # Behind the first result, which stands if this should take too long.
+            _signal.signal(_signal.SIGPROF, _signal.SIG_DFL)
+            _signal.setitimer(_signal.ITIMER_PROF, EXPLAINING_CPU_TIME_S)
             text = _explanation(candidate, task["name"], setup, explained) or text
-            exchange.write_result(values.encode((outcome, text)))
+            _signal.setitimer(_signal.ITIMER_PROF, 0)
+            _write_result(outcome, text)
         return 0 if outcome == PASSED else 1
 
     return run
+
+
+def _write_result(outcome: str, text: str) -> None:
+    # What was raised is in a traceback's last line.
+    text = text[-MAX_TEXT_CHARS:] if outcome == RAISED else text[:MAX_TEXT_CHARS]
+    exchange.write_result(values.encode((outcome, text)))
 
 
 def _run_test(
@@ -109,6 +125,9 @@ def _run_test(
     try:
         _fill(namespace, candidate, name, setup, code)
         exec(code, namespace)
+        swallowed = candidate.text_of_swallowed()
+        if swallowed is not None:
+            outcome, text = RAISED, swallowed
     except _LostError:
         pass
     except BaseException as error:
@@ -130,6 +149,7 @@ def _explanation(
 ) -> str | None:
     """What is wrong, from the same answers once more; None where the test took another course."""
     candidate.rewind()
+    sys.stdout = sys.stderr  # nothing is to follow the first result before the second does
     for seed in program.random_seeders():
         seed()
     if hasattr(sys, "set_int_max_str_digits"):
@@ -194,7 +214,9 @@ class _Candidate:
                     _update(arguments, new_arguments)
                     _update(options, new_options)
                 return self._decode(returned)
-            raise self._error(kind, details)
+            # The interpreter itself gives it a traceback only when it is caught, up to Python 3.11.
+            here = TracebackType(None, sys._getframe(), 0, 1)
+            raise self._error(kind, details).with_traceback(here)
 
         call.__name__ = call.__qualname__ = name
         return call
@@ -216,6 +238,10 @@ class _Candidate:
     def text_of(self, error: BaseException) -> str | None:
         """The text to an error that a call raised, None for others."""
         return next((text for raised, text in self._raised if raised is error), None)
+
+    def text_of_swallowed(self) -> str | None:
+        """The text to an error that a call raised and no statement of the test has caught."""
+        return next((text for error, text in self._raised if not _was_caught(error)), None)
 
     def rewind(self) -> None:
         """From now on give the same answers to the same questions, and no others."""
@@ -241,6 +267,8 @@ class _Candidate:
             raise self._lost(GONE, "")
         if message[0] != number:
             raise self._lost(GARBLED, "it does not belong to the call")
+        if not self.num_answers:
+            exchange.note_answer()
         self.num_answers += 1
         if self._keep_record:
             self._record.append((request, message[1]))
@@ -278,6 +306,22 @@ class _Candidate:
 
     def _handle(self, number: int) -> Handle:
         return self._handles.setdefault(number, Handle(number))
+
+
+def _was_caught(error: BaseException) -> bool:
+    """Whether an error that came no further was caught by a statement.
+
+    Built-in functions swallow some: a loop over an object with ``__getitem__`` ends at an
+    IndexError, ``hasattr`` says no to an AttributeError. An error that is caught has come as far as
+    the frame of the ``try`` or ``with``; one that is swallowed, only to a frame below.
+    """
+    if error.__traceback__ is None:
+        return True  # whoever takes the traceback away has the error: unittest's assertRaises does
+    code = error.__traceback__.tb_frame.f_code
+    handlers = getattr(code, "co_exceptiontable", None)  # since Python 3.11
+    if handlers is not None:
+        return bool(handlers)
+    return any(step.opname.startswith("SETUP_") for step in dis.get_instructions(code))
 
 
 def _update(old: Any, new: Any) -> None:

@@ -15,6 +15,10 @@ from typing import Any
 
 MAX_BYTES = 16 << 20
 MAX_DEPTH = 100
+MAX_EQUAL_HASHES = 64
+"""Keys of one hash in a container, where each is compared with all the others. Floats of one hash
+are fewer, and so are the powers of two below 2**3904."""
+
 _MIN_VECTOR = 8  # from this many items on, items of one type travel as one array
 
 _COUNT = struct.Struct("<I")
@@ -66,13 +70,21 @@ def encode(value: object, refer: Refer | None = None) -> bytes:
     return b"".join(encoder.parts)
 
 
-def decode(data: bytes, resolve: Resolve | None = None) -> Any:
+def decode(data: bytes, resolve: Resolve | None = None, iterators: bool = True) -> Any:
     """The value of bytes that anybody may have written.
 
+    Args:
+        data: what ``encode`` gave, or something else.
+        resolve: called for objects of other types; None refuses them.
+        iterators: whether there may be any.
+
     Raises:
-        ValueTransferError: the bytes are not what ``encode`` gives.
+        ValueTransferError: the bytes are not what ``encode`` gives, or it would take for ever to
+            build their sets and dictionaries.
     """
-    decoder = _Decoder(data, resolve)
+    if len(data) > MAX_BYTES:
+        raise _too_long()
+    decoder = _Decoder(data, resolve, iterators)
     try:
         value = decoder.next(0)
     except ValueTransferError:
@@ -177,9 +189,10 @@ class _Encoder:
 
 
 class _Decoder:
-    def __init__(self, data: bytes, resolve: Resolve | None) -> None:
+    def __init__(self, data: bytes, resolve: Resolve | None, iterators: bool) -> None:
         self._data = data
         self._resolve = resolve
+        self._iterators = iterators
         self.position = 0
 
     def next(self, depth: int) -> Any:
@@ -205,12 +218,29 @@ class _Decoder:
                 return self._resolve(self._count())
         if depth >= MAX_DEPTH:
             raise ValueTransferError(f"a value is nested more than {MAX_DEPTH} deep")
-        if tag == ord("D"):
-            keys = self._items(depth + 1)
-            return dict(zip(keys, self._items(depth + 1), strict=True))
+        match chr(tag):
+            case "D":
+                keys = self._keys(depth + 1)
+                return dict(zip(keys, self._items(depth + 1), strict=True))
+            case "S" | "Z":
+                return _MAKERS[tag](self._keys(depth + 1))
+            case "I" if not self._iterators:
+                raise ValueTransferError("it is, or holds, an iterator; return a list")
         if tag not in _MAKERS:
             raise ValueTransferError(f"there is no type {tag}")
         return _MAKERS[tag](self._items(depth + 1))
+
+    def _keys(self, depth: int) -> list[Any]:
+        """Items for a set or a dictionary, which must not take quadratic time."""
+        keys = self._items(depth)
+        hashes = [*map(hash, keys)]
+        if len(hashes) - len(set(hashes)) >= MAX_EQUAL_HASHES:
+            counts: dict[int, int] = {}
+            for number in hashes:
+                counts[number] = counts.get(number, 0) + 1
+            if max(counts.values()) > MAX_EQUAL_HASHES:
+                raise ValueTransferError(f"more than {MAX_EQUAL_HASHES} keys have the same hash")
+        return keys
 
     def _items(self, depth: int) -> list[Any]:
         kind = self._take(1)
