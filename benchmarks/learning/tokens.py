@@ -24,7 +24,7 @@ def phrases(statements: Sequence[str]) -> list[str]:
     wrong = text.feedback([_failed(Verdict.WRONG_ANSWER)] * 2)
     crashed = text.feedback([_failed(Verdict.RUNTIME_ERROR, stderr=_HOLE)] * 2)
     pieces = {
-        *text.prompt(Problem(id="", statement=_HOLE)).split(_HOLE),
+        *text.prompt(Problem(id="template", statement=_HOLE)).split(_HOLE),
         *text.feedback([_failed(Verdict.WRONG_ANSWER)]).split(_HOLE),
         *wrong.split(_HOLE),
         *crashed.split(_HOLE),
