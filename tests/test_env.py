@@ -607,9 +607,9 @@ def test_python_and_sandbox_options_choose_what_runs_the_programs(judge, add_set
     [
         ({"dataset": "bundled"}, "bundled", "bundled", None),
         ({"dataset": "code_contests", "split": "bundled"}, "bundled", "bundled", None),
-        ({"path": True}, "code_contests", "custom", ("one",)),
-        ({"dataset": True}, "code_contests", "custom", ("one",)),
-        ({"path": True, "split": "valid"}, "code_contests", "valid", ("one",)),
+        ({"path": True}, "custom", "custom", ("one",)),
+        ({"dataset": True}, "custom", "custom", ("one",)),
+        ({"path": True, "split": "valid"}, "custom", "valid", ("one",)),
     ],
 )
 def test_dataset_by_name_and_by_path(tmp_path, options, name, split, ids):
