@@ -607,9 +607,9 @@ def test_python_and_sandbox_options_choose_what_runs_the_programs(judge, add_set
     [
         ({"dataset": "bundled"}, "bundled", "bundled", None),
         ({"dataset": "code_contests", "split": "bundled"}, "bundled", "bundled", None),
-        ({"path": True}, "custom", "custom", ("one",)),
+        ({"path": True}, None, "custom", ("one",)),
         ({"dataset": True}, "custom", "custom", ("one",)),
-        ({"path": True, "split": "valid"}, "custom", "valid", ("one",)),
+        ({"path": True, "split": "valid"}, None, "valid", ("one",)),
     ],
 )
 def test_dataset_by_name_and_by_path(tmp_path, options, name, split, ids):
@@ -623,10 +623,10 @@ def test_dataset_by_name_and_by_path(tmp_path, options, name, split, ids):
     file = tmp_path / "rows.jsonl"
     file.write_text(json.dumps(row) + "\n")
     options = {key: str(file) if value is True else value for key, value in options.items()}
-    for env_id in ("CodeFeedback-v0", "CodeContests-v0"):
+    for env_id, own_name in (("CodeFeedback-v0", "custom"), ("CodeContests-v0", "code_contests")):
         env = gymnasium.make(env_id, **options)
         problems = env.unwrapped.rules.problems
-        assert (problems.name, problems.split) == (name, split)
+        assert (problems.name, problems.split) == (name or own_name, split)
         assert ids is None or problems.ids == ids
         env.close()
 

@@ -588,7 +588,7 @@ def test_the_command_builds_says_where_and_clears_what_is_old(
     assert main(["data", "cache", str(path), "--clear"]) == 0
     said = capsys.readouterr().out.splitlines()
     [folder] = set(caches.glob("custom-custom-*"))
-    assert said[0].startswith(f"{folder}: 2 problems of code_contests (custom), 0.0 MiB")
+    assert said[0].startswith(f"{folder}: 2 problems of custom (custom), 0.0 MiB")
     assert said[1:] == [f"removed {old}"]
     assert other_split.exists()
 
