@@ -82,7 +82,7 @@ def write_shards(tmp_path: Path) -> Callable[[list[dict[str, Any]]], Path]:
     return write
 
 
-def built(path: Path, dataset: str = "code_contests", split: str = "train") -> ProblemSet:
+def built(path: Path, dataset: str | None = "code_contests", split: str = "train") -> ProblemSet:
     with cache_required(silent):
         problems = load_problems(dataset, path=path, split=split, exclude=None)
     assert isinstance(problems.source, CachedSource)
@@ -582,8 +582,8 @@ def test_the_command_builds_says_where_and_clears_what_is_old(
     make_row: MakeRow, write_rows: WriteRows, caches: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_rows([make_row(name="old")])
-    old = built(path, split="custom").source.cache.folder  # type: ignore[attr-defined]
-    other_split = built(path, split="other").source.cache.folder  # type: ignore[attr-defined]
+    old = built(path, None, "custom").source.cache.folder  # type: ignore[attr-defined]
+    other_split = built(path, None, "other").source.cache.folder  # type: ignore[attr-defined]
     write_rows([make_row(), make_row()])
     assert main(["data", "cache", str(path), "--clear"]) == 0
     said = capsys.readouterr().out.splitlines()
