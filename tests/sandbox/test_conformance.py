@@ -803,12 +803,15 @@ def test_compilation_that_takes_for_ever_is_a_compile_error(sandbox) -> None:
 
 def test_time_of_the_compilation_is_not_the_programs(sandbox) -> None:
     body = "".join(f"{' ' * i}try: pass\n{' ' * i}finally:\n" for i in range(1, 15))
-    source = "".join(f"def f{i}():\n{body}{' ' * 15}pass\n" for i in range(40)) + "print(42)"
-    start = time.process_time()
-    compile(source, "solution.py", "exec")
-    compile_time_s = time.process_time() - start
+    for num_functions in (40, 80, 160, 320):
+        functions = (f"def f{i}():\n{body}{' ' * 15}pass\n" for i in range(num_functions))
+        source = "".join(functions) + "print(42)"
+        start = time.process_time()
+        compile(source, "solution.py", "exec")
+        compile_time_s = time.process_time() - start
+        if compile_time_s > 2.5:  # more than the kernel gives to a program with a limit of 0.1 s
+            break
     limits = Limits(cpu_time_s=0.1, memory_mib=256, compile_time_s=20 * compile_time_s)
-    assert compile_time_s > limits.cpu_time_s + 2, "too quick to tell"
     verdict, run = judge_program(sandbox, source, b"", b"42\n", limits)
     assert verdict is Verdict.ACCEPTED, about(run)
 
@@ -907,7 +910,7 @@ time.sleep(0.2)
 
 @pytest.fixture
 def busy_machine() -> Iterator[int]:
-    """Eight processes that keep one CPU busy; its number."""
+    """Six processes that keep one CPU busy; its number."""
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("no CPU affinity on this system")
     cpu = min(os.sched_getaffinity(0))
@@ -915,7 +918,7 @@ def busy_machine() -> Iterator[int]:
     # Each in a session of its own, lest the scheduler count them as one against the program.
     processes = [
         subprocess.Popen([sys.executable, "-I", "-S", "-c", source], start_new_session=True)
-        for _ in range(8)
+        for _ in range(6)
     ]
     yield cpu
     for process in processes:
